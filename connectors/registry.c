@@ -1,0 +1,30 @@
+/* The stores and lanes of this binary, by name. An entity adds one row to each. */
+#include "../src/runtime/store.h"
+
+#include <string.h>
+
+extern const struct sync_store sync_store_correspondence;
+extern const struct sync_lane_store sync_lane_store_correspondence;
+
+static const struct sync_store *const stores[] = {&sync_store_correspondence};
+static const struct sync_lane_store *const lanes[] = {&sync_lane_store_correspondence};
+
+const struct sync_store *sync_store_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof stores / sizeof stores[0]; i++) {
+        if (strcmp(stores[i]->name, name) == 0) {
+            return stores[i];
+        }
+    }
+    return NULL;
+}
+
+const struct sync_lane_store *sync_lane_store_find(const char *target)
+{
+    for (size_t i = 0; i < sizeof lanes / sizeof lanes[0]; i++) {
+        if (strcmp(lanes[i]->target, target) == 0) {
+            return lanes[i];
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,138 @@
+/*
+ * The contract between the runtime and a processor: a constant descriptor and pure functions.
+ * A processor reads no clock and no table, allocates nothing and keeps no state of its own.
+ */
+#ifndef ALTINN_SYNC_PROCESSOR_H
+#define ALTINN_SYNC_PROCESSOR_H
+
+#include <altinn_sync/status.h>
+#include <altinn_sync/types.h>
+
+/* The six outcomes; the numbers are those of sync.outcome_count. */
+enum sync_outcome {
+    SYNC_OUTCOME_APPLIED = 0,
+    SYNC_OUTCOME_DUPLICATE = 1,
+    SYNC_OUTCOME_STALE = 2,
+    SYNC_OUTCOME_ECHO = 3,
+    SYNC_OUTCOME_HELD = 4,
+    SYNC_OUTCOME_PARKED = 5,
+};
+#define SYNC_OUTCOME_COUNT 6
+
+/* How one field of the reader's record lands in the change struct of the processor. */
+enum sync_field_type {
+    SYNC_FIELD_BOOL,     /* bool */
+    SYNC_FIELD_INT,      /* int32_t */
+    SYNC_FIELD_LONG,     /* int64_t */
+    SYNC_FIELD_DOUBLE,   /* double */
+    SYNC_FIELD_TEXT,     /* struct sync_bytes, UTF-8 without NUL; points into the record */
+    SYNC_FIELD_UUID,     /* struct sync_uuid, from its 36-character text */
+    SYNC_FIELD_ENUM,     /* int32_t: index into symbols of this row */
+    SYNC_FIELD_PRESENCE, /* bool: a nullable record is there; its own fields follow as further rows */
+};
+#define SYNC_FIELD_REQUIRED SIZE_MAX
+
+struct sync_field {
+    const char *path; /* "source.stream": names joined by '.' */
+    enum sync_field_type type;
+    size_t offset;              /* of the value in the change struct */
+    size_t present_offset;      /* of a bool that says "not null"; SYNC_FIELD_REQUIRED = null is refused */
+    const char *const *symbols; /* SYNC_FIELD_ENUM: NULL-ended list, the reader's closed set */
+    size_t size_max;            /* SYNC_FIELD_TEXT: bytes; 0 = no bound of its own */
+};
+
+struct sync_route {
+    const char *name;            /* = consumer group = scope */
+    const char *topic;           /* live topic it reads */
+    enum sync_system from, to;   /* side of birth, side it is applied to */
+    const char *target;          /* outside target whose lane this route sends, NULL = none */
+};
+
+struct sync_rule {
+    const char *id;
+    enum sync_outcome outcome;
+    const char *sentence;
+};
+
+struct sync_option {
+    const char *name, *help;
+    int64_t min, max, fallback;
+    const char *unit;
+};
+
+/* The key of an entity: text as it stands on Kafka and in sync.hold.entity_key. */
+struct sync_key {
+    char text[64];
+    size_t size;
+};
+
+/* What a rule may know besides the change itself: the envelope, never a clock. */
+struct sync_context {
+    int64_t appended_us;          /* the broker's append time of the record */
+    int64_t decided_us;           /* released from hold or park: time of that transaction, else appended_us */
+    enum sync_system topic_system; /* side of birth that the topic stands for */
+    struct sync_bytes key;        /* Kafka key */
+    bool released;                /* decided again: hold rules do not apply any more */
+};
+
+#define SYNC_EFFECT_NAME_MAX 112
+#define SYNC_EFFECT_BODY_MAX 512
+
+/* One intended outward act. Its id is UUIDv5(namespace, "altinn-sync/" + name). */
+struct sync_effect {
+    char name[SYNC_EFFECT_NAME_MAX];
+    const char *target;        /* altinn2, dialog, event, blob: static text */
+    struct sync_uuid namespace_id;
+    char body[SYNC_EFFECT_BODY_MAX]; /* frozen JSON text, bytes that every attempt is made from */
+    size_t body_size;
+    bool closed;               /* the target is closed: stored as closed */
+    bool skip_dialog;          /* not an effect: waiting dialog effects of the entity end skipped */
+};
+
+#define SYNC_FOLD_EFFECTS_MAX 16
+
+struct sync_effects {
+    struct sync_effect items[SYNC_FOLD_EFFECTS_MAX];
+    size_t count;
+};
+
+/* What became of one record. */
+struct sync_fold {
+    enum sync_outcome outcome;
+    const char *rule;      /* "CS-31": static text */
+    enum sync_code code;   /* parked: why */
+    const char *field;     /* parked: path of the offending field, static; NULL = none */
+    const char *reason;    /* parked: one static sentence; NULL otherwise */
+};
+
+/* decided = the intake alone gave the outcome; the entity's state is not needed. */
+struct sync_processor {
+    const char *name, *purpose, *schema; /* schema: full Avro name */
+    const struct sync_field *fields;
+    size_t field_count;
+    const struct sync_route *routes;
+    size_t route_count;
+    const struct sync_rule *rules;
+    size_t rule_count;
+    const struct sync_option *options;
+    size_t option_count;
+    const char *store; /* name of the entity's store */
+    size_t change_size, state_size;
+    /* Key of a change. PARK when the change has none. */
+    sync_status (*key)(const void *change, struct sync_key *ret_key, struct sync_error *err);
+    /* Rules that need no state. Returns true and fills ret_fold when they decide. */
+    bool (*intake)(const struct sync_route *route, const void *change, const struct sync_context *ctx,
+                   struct sync_fold *ret_fold);
+    /* Decides one change on the state left by the one before it, and changes the state. */
+    sync_status (*fold)(const struct sync_route *route, void *state, const void *change,
+                        const struct sync_context *ctx, struct sync_fold *ret_fold,
+                        struct sync_effects *ret_effects, struct sync_error *err);
+    /* What the outside targets should be told, given what they were told: for adoption and flips. */
+    sync_status (*difference)(const struct sync_route *route, void *state,
+                              struct sync_effects *ret_effects, struct sync_error *err);
+};
+
+/* All processors of this binary; generated from processors/, NULL-ended. */
+extern const struct sync_processor *const sync_processors[];
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * Every number that bounds something, with its reason. Times carry their unit in the name.
+ */
+#ifndef SYNC_CORE_LIMITS_H
+#define SYNC_CORE_LIMITS_H
+
+/* Records and batches ------------------------------------------------------------------------------- */
+#define SYNC_RECORD_BYTES_MAX (1024 * 1024)   /* = max.message.bytes of every topic */
+#define SYNC_BATCH_RECORDS_MAX 1000           /* arrays gain little above, locks are held longer */
+#define SYNC_BATCH_BYTES_MAX (1024 * 1024)    /* bounds the statement's size */
+#define SYNC_BATCH_ARENA_BYTES (24 * 1024 * 1024) /* decoded records, states, parameters of one batch */
+#define SYNC_RING_BYTES_MAX (8 * 1024 * 1024) /* raw records between poll and apply thread */
+#define SYNC_RING_RECORDS_MAX 65536           /* slots of that ring */
+
+/* Decoder: hostile bytes end in under 10 ms and 64 KiB (traps: avro-c on unchecked bytes) ------------- */
+#define SYNC_DATUM_DEPTH_MAX 16
+#define SYNC_DATUM_NODES_MAX 4096
+#define SYNC_DATUM_EMPTY_ITEMS_MAX 1024       /* items of zero size cost no bytes, so they need a bound */
+#define SYNC_SCHEMA_BYTES_MAX (64 * 1024)
+#define SYNC_SCHEMA_DEPTH_MAX 32
+
+/* Clock and time rules ------------------------------------------------------------------------------ */
+#define SYNC_FUTURE_MAX_US (5LL * 60 * 1000000) /* CS-07: event time ahead of the append time */
+#define SYNC_EPOCH_2000_US 946684800000000LL    /* CS-08: nothing happened before */
+
+/* Hold and park ------------------------------------------------------------------------------------- */
+#define SYNC_HELD_PER_KEY_MAX 10000             /* CS-17 */
+#define SYNC_HELD_UNKNOWN_AGE_S (24 * 3600)     /* CS-16 */
+#define SYNC_HELD_EXPECTED_AGE_S (30 * 24 * 3600) /* CS-15 */
+#define SYNC_PARKED_ALARM_COUNT 1000            /* open per partition */
+#define SYNC_ADOPTION_INTERVAL_MS 5000
+#define SYNC_ADOPTION_IDS_MAX 500               /* bounds the adoption transaction */
+#define SYNC_HOUSEKEEPING_INTERVAL_MS 60000
+#define SYNC_HOUSEKEEPING_ROWS_MAX 1000
+#define SYNC_LOAD_ROWS_MAX 500                  /* messages in one transaction of "load" */
+
+/* Database ------------------------------------------------------------------------------------------ */
+#define SYNC_DB_LOCK_ALTINN3_MS 400   /* we give way before the server looks for a deadlock at 1 s */
+#define SYNC_DB_WAIT_ALTINN3_MS 900   /* from our first lock on a row of Altinn 3 on */
+#define SYNC_DB_LOCK_CLAIM_MS 5000
+#define SYNC_DB_LOCK_IN_DOUBT_MS 15000
+#define SYNC_DB_STATEMENT_IN_DOUBT_MS 20000
+#define SYNC_DB_STATEMENT_MS 10000    /* below the poll budget of the client */
+#define SYNC_DB_CONNECT_S 3
+#define SYNC_ORIGIN_POOL 4            /* replication origins of a consumer: processes + 1 */
+
+/* Back-off ------------------------------------------------------------------------------------------ */
+#define SYNC_BACKOFF_FIRST_MS 100
+#define SYNC_BACKOFF_MAX_MS 10000     /* part of the convergence budget of 60 s */
+#define SYNC_RETRY_AFTER_MAX_S 60
+
+/* Kafka --------------------------------------------------------------------------------------------- */
+#define SYNC_KAFKA_SESSION_MS 6000
+#define SYNC_KAFKA_MAX_POLL_MS 300000
+#define SYNC_KAFKA_QUEUED_KBYTES 16384 /* more than one second of records: see docs/operations.md */
+#define SYNC_KAFKA_QUEUED_RECORDS 50000
+#define SYNC_HINT_INTERVAL_MS 5000
+#define SYNC_WATCHDOG_MS 60000
+#define SYNC_FENCED_WAIT_MS 30000
+#define SYNC_DRAIN_MS 15000
+
+/* HTTP ---------------------------------------------------------------------------------------------- */
+#define SYNC_HTTP_CONNECT_MS 3000
+#define SYNC_HTTP_TOTAL_MS 10000
+#define SYNC_BRIDGE_TOTAL_MS 35000    /* the facade waits 30 s for Altinn 2 */
+#define SYNC_HTTP_ANSWER_BYTES_MAX (1024 * 1024)
+#define SYNC_HTTP_BODY_BYTES_MAX (1024 * 1024)
+#define SYNC_HTTP_REQUESTS_MAX 64     /* open requests of a receiver */
+#define SYNC_RECEIVER_ANSWER_MS 10000 /* then 503: the caller repeats, the set absorbs */
+#define SYNC_RECEIVER_LOOKUP_MS 2000
+#define SYNC_RECEIVER_CACHE_ENTRIES 65536
+#define SYNC_LANE_KEYS_MAX 64         /* effects taken in one transaction */
+#define SYNC_LANE_IN_FLIGHT_MAX 16
+#define SYNC_ECHO_EXPECTED_S (24 * 3600)
+#define SYNC_EFFECT_ATTEMPTS_PARK 10  /* CS-57, over at least … */
+#define SYNC_EFFECT_AGE_PARK_S (15 * 60)
+
+/* Sources ------------------------------------------------------------------------------------------- */
+#define SYNC_CAPTURE_HEARTBEAT_MS 10000
+#define SYNC_CAPTURE_FEEDBACK_MS 10000
+#define SYNC_CAPTURE_UNRESOLVED_MS 30000 /* a message in neither table is asked for again so long */
+
+/* Files --------------------------------------------------------------------------------------------- */
+#define SYNC_FILE_BYTES_MAX (1024 * 1024) /* configuration, topics.yaml */
+#define SYNC_LOAD_LINE_BYTES_MAX (4 * 1024 * 1024)
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * HTTP in, over libmicrohttpd: probes and metrics, and the push receiver's suspended requests.
+ */
+#ifndef SYNC_RUNTIME_HTTP_SERVER_H
+#define SYNC_RUNTIME_HTTP_SERVER_H
+#include <altinn_sync/status.h>
+#include <altinn_sync/types.h>
+
+struct sync_http_server;
+
+/* One request as the handler sees it. path, method, body are valid until it is answered. */
+struct sync_http_request {
+    const char *method, *path, *content_type, *authorization; /* headers: NULL when absent */
+    struct sync_bytes body;
+    void *connection; /* of the library */
+    struct sync_http_server *server;
+};
+
+/*
+ * Called on the server's thread when the whole body is there (at most body_bytes_max). It answers at once
+ * with sync_http_answer, or keeps the request and answers later from another thread, also with
+ * sync_http_answer: the connection is suspended meanwhile. Must not block.
+ */
+typedef void sync_http_handler(struct sync_http_request *request, void *context);
+
+struct sync_http_server_options {
+    const char *listen;       /* "127.0.0.1:9464", port 0 = any */
+    size_t body_bytes_max;    /* larger: 413 */
+    int connections_max;      /* more: 503 with Retry-After */
+    sync_http_handler *handler;
+    void *context;
+};
+sync_status sync_http_server_new(const struct sync_http_server_options *options,
+                                 struct sync_http_server **ret_server, struct sync_error *err);
+/* Address it listens on, "127.0.0.1:40123". Static for the server's life. */
+const char *sync_http_server_address(const struct sync_http_server *server);
+void sync_http_server_free(struct sync_http_server **server);
+
+/* Answers a request, once; the request is gone after it. retry_after_s 0 = no such header. */
+void sync_http_answer(struct sync_http_request *request, int code, const char *content_type,
+                      struct sync_bytes body, int retry_after_s);
+
+/* Probes and metrics of this process on one address. */
+sync_status sync_http_probes_new(const char *listen, struct sync_http_server **ret_server, struct sync_error *err);
+#endif

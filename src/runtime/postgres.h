@@ -1,0 +1,137 @@
+/*
+ * One PostgreSQL connection: prepared statements over binary parameters and arrays, transactions, classes
+ * by SQLSTATE, the in-doubt question. The only user of libpq besides connectors/altinn3/capture.c.
+ */
+#ifndef SYNC_RUNTIME_POSTGRES_H
+#define SYNC_RUNTIME_POSTGRES_H
+
+#include "../core/arena.h"
+#include <altinn_sync/status.h>
+#include <altinn_sync/types.h>
+
+struct sync_db;
+
+struct sync_db_options {
+    const char *dsn;         /* libpq URI, keyword string or service; plaintext only to loopback or a socket */
+    const char *application; /* application_name */
+    const char *origin_prefix; /* "sync:status-to-altinn3": takes the next free origin of the pool; NULL = none */
+    int origin_pool;
+};
+
+/*
+ * Makes a handle; connects at the first use and again after a loss. One thread.
+ * Fails: FATAL insecure when dsn leads elsewhere without verified TLS; FATAL config when it does not parse.
+ */
+sync_status sync_db_new(const struct sync_db_options *options, struct sync_db **ret_db, struct sync_error *err);
+void sync_db_free(struct sync_db **db);
+
+/*
+ * Connected, read-write, settings pinned (search_path, time-outs, origin taken, notice receiver).
+ * Blocks: at most SYNC_DB_CONNECT_S + 10 s.  Fails: RETRY unreachable; FATAL refused (3D000, 28*, origin 53400).
+ */
+sync_status sync_db_connect(struct sync_db *db, struct sync_error *err);
+void sync_db_disconnect(struct sync_db *db);
+bool sync_db_is_connected(const struct sync_db *db);
+
+/* A statement: static text, prepared once per connection under its name. */
+struct sync_statement {
+    const char *name, *sql;
+};
+
+/* Parameters of one statement, in order; memory from the arena. An add that finds the arena full is
+ * remembered and the statement then fails with RETRY memory_limit. */
+#define SYNC_PARAMS_MAX 40
+struct sync_params {
+    struct sync_arena *arena;
+    int count;
+    bool full;
+    const char *values[SYNC_PARAMS_MAX];
+    int lengths[SYNC_PARAMS_MAX];
+    int formats[SYNC_PARAMS_MAX];
+    uint32_t types[SYNC_PARAMS_MAX];
+};
+void sync_params_init(struct sync_params *params, struct sync_arena *arena);
+void sync_params_bool(struct sync_params *params, bool value);
+void sync_params_int2(struct sync_params *params, int16_t value);
+void sync_params_int4(struct sync_params *params, int32_t value);
+void sync_params_int8(struct sync_params *params, int64_t value);
+void sync_params_text(struct sync_params *params, const char *value); /* NULL = null */
+void sync_params_bytes(struct sync_params *params, struct sync_bytes value); /* bytea; data NULL = null */
+void sync_params_uuid(struct sync_params *params, const struct sync_uuid *value); /* NULL = null */
+void sync_params_time(struct sync_params *params, int64_t time_us); /* timestamptz; INT64_MIN/MAX = infinities */
+
+/* Arrays; nulls may be NULL (no element is null) or count flags. */
+void sync_params_bool_array(struct sync_params *p, const bool *v, const bool *nulls, size_t count);
+void sync_params_int2_array(struct sync_params *p, const int16_t *v, const bool *nulls, size_t count);
+void sync_params_int4_array(struct sync_params *p, const int32_t *v, const bool *nulls, size_t count);
+void sync_params_int8_array(struct sync_params *p, const int64_t *v, const bool *nulls, size_t count);
+void sync_params_text_array(struct sync_params *p, const struct sync_bytes *v, size_t count);  /* data NULL = null */
+void sync_params_bytes_array(struct sync_params *p, const struct sync_bytes *v, size_t count); /* data NULL = null */
+void sync_params_uuid_array(struct sync_params *p, const struct sync_uuid *v, const bool *nulls, size_t count);
+void sync_params_time_array(struct sync_params *p, const int64_t *us, const bool *nulls, size_t count);
+
+/* Rows of one statement, binary. SYNC_RESULT frees it at the end of the block. */
+struct sync_result {
+    void *handle;
+    int rows;
+    int64_t affected; /* rows changed by INSERT, UPDATE, DELETE */
+};
+void sync_result_done(struct sync_result *result);
+#define SYNC_RESULT __attribute__((cleanup(sync_result_done))) struct sync_result
+bool sync_result_is_null(const struct sync_result *r, int row, int column);
+bool sync_result_bool(const struct sync_result *r, int row, int column);
+int32_t sync_result_int4(const struct sync_result *r, int row, int column); /* int2 or int4 */
+int64_t sync_result_int8(const struct sync_result *r, int row, int column); /* int2, int4 or int8 */
+struct sync_bytes sync_result_bytes(const struct sync_result *r, int row, int column); /* text, bytea; until done */
+struct sync_uuid sync_result_uuid(const struct sync_result *r, int row, int column);
+int64_t sync_result_time(const struct sync_result *r, int row, int column); /* µs; infinities kept */
+
+/*
+ * Runs one statement. params may be NULL, ret_result may be NULL (rows are dropped).
+ * Blocks: at most the statement's time-out + network.
+ * Fails: the class of the SQLSTATE (see sync_db_classify); the connection is dropped when it is lost.
+ */
+sync_status sync_db_exec(struct sync_db *db, const struct sync_statement *statement,
+                         const struct sync_params *params, struct sync_result *ret_result,
+                         struct sync_error *err);
+
+/* A script of several statements without parameters (migrations, SET). */
+sync_status sync_db_script(struct sync_db *db, const char *sql, struct sync_error *err);
+
+/* SQLSTATE of the last failure, "" when there was none (connection lost, time-out). */
+const char *sync_db_sqlstate(const struct sync_db *db);
+/* Which constraint was hit, "" when the last failure names none. */
+const char *sync_db_constraint(const struct sync_db *db);
+
+/* Class by SQLSTATE, the longer code first. "" = connection lost. */
+enum sync_class sync_db_classify(const char *sqlstate, enum sync_code *ret_code);
+
+/*
+ * BEGIN READ COMMITTED and, with an origin, pg_replication_origin_xact_setup; ret_now_us is the server's time.
+ * lock_timeout_ms and statement_timeout_ms are set for this transaction; 0 = the connection's default.
+ */
+struct sync_txn_limits {
+    int lock_timeout_ms, statement_timeout_ms;
+    bool read_only;
+};
+sync_status sync_txn_begin(struct sync_db *db, const struct sync_txn_limits *limits, int64_t *ret_now_us,
+                           struct sync_error *err);
+/* From the first lock on a row of Altinn 3: statement_timeout = what is left of SYNC_DB_WAIT_ALTINN3_MS. */
+sync_status sync_txn_hurry(struct sync_db *db, struct sync_error *err);
+/*
+ * COMMIT. Fails: RETRY with code in_doubt when nobody knows (connection lost, cancelled wait for a standby):
+ * ask the owner row. Any other failure: rolled back.
+ */
+sync_status sync_txn_commit(struct sync_db *db, struct sync_error *err);
+/* Rolls back; never fails: a connection that cannot roll back is dropped. */
+void sync_txn_rollback(struct sync_db *db);
+
+/* Migrations: numbered SQL with checksums under an advisory lock. Files are compiled into the binary. */
+struct sync_migration {
+    int version;
+    const char *name, *sql; /* common 1…99, entities from 100 on */
+};
+extern const struct sync_migration sync_migrations[]; /* generated, ended by name NULL, ascending */
+sync_status sync_db_migrate(struct sync_db *db, bool dry_run, int *ret_applied, struct sync_error *err);
+
+#endif

@@ -1,0 +1,42 @@
+/* topics.yaml and its overlays: loaded, checked, normalised. Not here: talking to a broker (topics apply). */
+#ifndef SYNC_RUNTIME_TOPICS_H
+#define SYNC_RUNTIME_TOPICS_H
+#include <altinn_sync/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SYNC_TOPICS_MAX 64
+#define SYNC_TOPIC_CONFIG_MAX 24
+#define SYNC_TOPIC_LIST_MAX 8
+enum sync_topic_state { SYNC_TOPIC_PRESENT, SYNC_TOPIC_PLANNED, SYNC_TOPIC_DEPRECATED, SYNC_TOPIC_ABSENT };
+struct sync_topic {
+    char name[128];
+    int32_t partitions, replicas;
+    char key_field[64]; /* key: {text: …} */
+    char schema[160];
+    bool sparse;
+    enum sync_topic_state state;
+    struct { char name[64], value[64]; } config[SYNC_TOPIC_CONFIG_MAX]; /* normalised: ms and bytes as numbers */
+    size_t config_count;
+    char producers[SYNC_TOPIC_LIST_MAX][64], consumers[SYNC_TOPIC_LIST_MAX][64], co_partition[SYNC_TOPIC_LIST_MAX][128];
+    size_t producer_count, consumer_count, co_partition_count;
+};
+struct sync_topics {
+    char cluster_id[64];
+    char managed_by[16];
+    struct sync_topic items[SYNC_TOPICS_MAX];
+    size_t count;
+};
+#define SYNC_TOPIC_ERRORS_MAX 64
+struct sync_topic_errors {
+    struct { char where[160], text[256], excerpt[160]; int column; } items[SYNC_TOPIC_ERRORS_MAX];
+    size_t count;
+};
+/*
+ * Reads files in order (later wins) and checks them; all findings go to ret_errors (may be NULL), the first
+ * into err. Owns: the caller frees ret_topics with free().
+ */
+sync_status sync_topics_load(const char *const *paths, size_t path_count, struct sync_topics **ret_topics, struct sync_topic_errors *ret_errors, struct sync_error *err);
+const struct sync_topic *sync_topics_find(const struct sync_topics *topics, const char *name);
+#endif
