@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static sync_status fill(struct sync_error *err, enum sync_class class, enum sync_code code,
+__attribute__((format(printf, 5, 0))) static sync_status fill(struct sync_error *err, enum sync_class class, enum sync_code code,
                         const char *field, const char *format, va_list args)
 {
     SYNC_ASSERT(class != SYNC_CLASS_OK);
