@@ -50,7 +50,8 @@ sync_status sync_wrap(struct sync_error *err, const char *format, ...)
     int used = vsnprintf(err->text, sizeof err->text, format, args);
     va_end(args);
     if (used >= 0 && (size_t)used + 3 < sizeof err->text) {
-        (void)snprintf(err->text + used, sizeof err->text - (size_t)used, ": %s", inner);
+        int room = (int)sizeof err->text - used - 3;
+        (void)snprintf(err->text + used, sizeof err->text - (size_t)used, ": %.*s", room, inner);
     }
     return (sync_status){err->class};
 }
