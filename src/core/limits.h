@@ -84,4 +84,10 @@
 #define SYNC_FILE_BYTES_MAX (1024 * 1024) /* configuration, topics.yaml */
 #define SYNC_LOAD_LINE_BYTES_MAX (4 * 1024 * 1024)
 
+/* JSON ---------------------------------------------------------------------------------------------- */
+#define SYNC_JSON_BYTES_MAX SYNC_LOAD_LINE_BYTES_MAX /* the longest text that we read as one value */
+#define SYNC_JSON_DEPTH_MAX 64                       /* jansson's parser recurses */
+#define SYNC_JSON_VALUES_MAX (256 * 1024) /* a value costs up to 200 bytes: bounds the tree at 50 MiB */
+#define SYNC_JSON_WRITER_BYTES_MAX (16 * 1024 * 1024) /* a runaway writer fails, the process lives */
+
 #endif
