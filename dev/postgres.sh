@@ -114,20 +114,27 @@ stop() {
     fi
 }
 
+# A killed process that its parent has not looked at yet is over, too.
+is_over() { [ ! -d "/proc/$1" ] || grep -qs "^State:[[:space:]]*Z" "/proc/$1/status"; }
+
 # The postmaster is stopped first: else it would see its children die and begin to recover.
 kill_all() {
-    local place pid
+    local place pid all
     place=$(location)
     is_running "$place" || die "kill: the cluster of $dir is not running"
     pid=$(head -1 "$place/data/postmaster.pid")
     kill -STOP "$pid"
-    # shellcheck disable=SC2046 # one word per process id
-    kill -KILL $(cat "/proc/$pid/task/$pid/children") "$pid" 2>/dev/null || true
-    for _ in $(seq 100); do # ended, so that a restart finds no shared memory in use
-        if [ ! -d "/proc/$pid" ] || grep -qs "^State:[[:space:]]*Z" "/proc/$pid/status"; then break; fi
-        sleep 0.05
+    all="$(cat "/proc/$pid/task/$pid/children") $pid"
+    # shellcheck disable=SC2086 # one word per process id
+    kill -KILL $all 2>/dev/null || true
+    for pid in $all; do
+        for _ in $(seq 200); do
+            if is_over "$pid"; then break; fi
+            sleep 0.05
+        done
+        is_over "$pid" || die "kill: process $pid is still there"
     done
-    rm -f "$dir/pid"
+    rm -f "$place/data/postmaster.pid" "$dir/pid" # else a number not given back yet counts as a server
 }
 
 restart() {
