@@ -134,7 +134,8 @@ kill_all() {
         done
         is_over "$pid" || die "kill: process $pid is still there"
     done
-    rm -f "$place/data/postmaster.pid" "$dir/pid" # else a number not given back yet counts as a server
+    # else a number that was not given back yet counts as a server
+    rm -f "$place/data/postmaster.pid" "$place"/.s.PGSQL.* "$dir/pid"
 }
 
 restart() {
