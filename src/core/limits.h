@@ -82,6 +82,9 @@
 
 /* Files --------------------------------------------------------------------------------------------- */
 #define SYNC_FILE_BYTES_MAX (1024 * 1024) /* configuration, topics.yaml */
+#define SYNC_YAML_DEPTH_MAX 16            /* topics.yaml needs 5 */
+#define SYNC_YAML_NODES_MAX 16384         /* 64 topics need about 3,000 */
+#define SYNC_YAML_MEMBERS_MAX 512         /* keys of a map are compared pairwise */
 #define SYNC_LOAD_LINE_BYTES_MAX (4 * 1024 * 1024)
 
 /* JSON ---------------------------------------------------------------------------------------------- */

@@ -1,4 +1,7 @@
-/* YAML over libfyaml, whose header no other file includes: a tree with line and column of every node. */
+/*
+ * YAML over libfyaml, whose header no other file includes: a bounded tree with line and column of every node.
+ * Not here: what the keys mean (config.c, topics.c).
+ */
 #ifndef SYNC_RUNTIME_YAML_H
 #define SYNC_RUNTIME_YAML_H
 #include <altinn_sync/status.h>
@@ -9,18 +12,39 @@ struct sync_yaml; /* a document */
 struct sync_yaml_node;
 enum sync_yaml_type { SYNC_YAML_SCALAR, SYNC_YAML_MAP, SYNC_YAML_LIST, SYNC_YAML_NULL };
 
-/* Bounded, no anchors to elsewhere, duplicate keys refused. Fails: FATAL file, syntax with file:line:column. */
+/*
+ * Reads one file as one document.
+ * Owns:   the caller frees ret_yaml; nodes and texts live with the document.
+ * Blocks: no, but for the file system.
+ * Fails:  FATAL file (cannot be read, too large); FATAL syntax (malformed, duplicate key, more than one
+ *         document, anchor, alias, tag, deeper or larger than limits.h). The text names file:line:column.
+ */
 sync_status sync_yaml_load(const char *path, struct sync_yaml **ret_yaml, struct sync_error *err);
-sync_status sync_yaml_parse(const char *name, const char *text, size_t size, struct sync_yaml **ret_yaml, struct sync_error *err);
+
+/* The same from memory; name stands for the file in texts. The text is copied. */
+sync_status sync_yaml_parse(const char *name, const char *text, size_t size,
+                            struct sync_yaml **ret_yaml, struct sync_error *err);
 void sync_yaml_free(struct sync_yaml **yaml);
+
+/* Never NULL; an empty document is a node of type NULL. */
 const struct sync_yaml_node *sync_yaml_root(const struct sync_yaml *yaml);
-enum sync_yaml_type sync_yaml_type_of(const struct sync_yaml_node *node);
-const char *sync_yaml_text(const struct sync_yaml_node *node); /* scalar; "" otherwise; lives with the document */
-bool sync_yaml_is_quoted(const struct sync_yaml_node *node);
-size_t sync_yaml_count(const struct sync_yaml_node *node);
-const struct sync_yaml_node *sync_yaml_at(const struct sync_yaml_node *node, size_t index, const char **ret_key); /* map value or list item; ret_key may be NULL */
-const struct sync_yaml_node *sync_yaml_get(const struct sync_yaml_node *map, const char *key);
-void sync_yaml_where(const struct sync_yaml_node *node, int *ret_line, int *ret_column); /* from 1 */
-void sync_yaml_where_key(const struct sync_yaml_node *map, size_t index, int *ret_line, int *ret_column);
 const char *sync_yaml_name(const struct sync_yaml *yaml);
+/* Source line (from 1) without its end of line, cut at size - 1 bytes; "" when there is no such line. */
+void sync_yaml_excerpt(const struct sync_yaml *yaml, int line, char *ret_text, size_t size);
+
+enum sync_yaml_type sync_yaml_type_of(const struct sync_yaml_node *node);
+/* Text of a scalar, "" of anything else; holds no NUL and no control character but tab and line feed. */
+const char *sync_yaml_text(const struct sync_yaml_node *node);
+bool sync_yaml_is_quoted(const struct sync_yaml_node *node);
+/* Members of a map or list; 0 of anything else. */
+size_t sync_yaml_count(const struct sync_yaml_node *node);
+/* Value of a map or item of a list; ret_key may be NULL and is "" for lists. */
+const struct sync_yaml_node *sync_yaml_at(const struct sync_yaml_node *node, size_t index,
+                                          const char **ret_key);
+/* NULL when node is NULL, no map, or lacks the key. */
+const struct sync_yaml_node *sync_yaml_get(const struct sync_yaml_node *map, const char *key);
+/* Both from 1. */
+void sync_yaml_where(const struct sync_yaml_node *node, int *ret_line, int *ret_column);
+void sync_yaml_where_key(const struct sync_yaml_node *map, size_t index, int *ret_line,
+                         int *ret_column);
 #endif
