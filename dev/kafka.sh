@@ -72,6 +72,8 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
 SETTINGS
@@ -124,5 +126,5 @@ case "$verb" in
     kill) need_running; kill -KILL "$(cat "$dir/pid")"; wait_until_over ;;
     pause) need_running; kill -STOP "$(cat "$dir/pid")" ;;
     resume) need_running; kill -CONT "$(cat "$dir/pid")" ;;
-    tool) shift 2; exec java -cp "$libs/*" "$@" ;;
+    tool) shift 2; exec java -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$libs/*" "$@" ;;
 esac
