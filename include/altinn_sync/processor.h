@@ -94,6 +94,7 @@ struct sync_effect {
 struct sync_effects {
     struct sync_effect items[SYNC_FOLD_EFFECTS_MAX];
     size_t count;
+    struct sync_effects *next; /* more of the same: a store can yield any number; NULL = none */
 };
 
 /* What became of one record. */
