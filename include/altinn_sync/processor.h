@@ -28,30 +28,47 @@ enum sync_field_type {
     SYNC_FIELD_TEXT,     /* struct sync_bytes, UTF-8 without NUL; points into the record */
     SYNC_FIELD_UUID,     /* struct sync_uuid, from its 36-character text */
     SYNC_FIELD_ENUM,     /* int32_t: index into symbols of this row */
-    SYNC_FIELD_PRESENCE, /* bool: a nullable record is there; its own fields follow as further rows */
+    SYNC_FIELD_PRESENCE, /* bool: a nullable record is there; its own fields follow as further rows
+                          */
 };
 #define SYNC_FIELD_REQUIRED SIZE_MAX
 
 struct sync_field {
     const char *path; /* "source.stream": names joined by '.' */
     enum sync_field_type type;
-    size_t offset;              /* of the value in the change struct */
-    size_t present_offset;      /* of a bool that says "not null"; SYNC_FIELD_REQUIRED = null is refused */
+    size_t offset; /* of the value in the change struct */
+    size_t
+        present_offset; /* of a bool that says "not null"; SYNC_FIELD_REQUIRED = null is refused */
     const char *const *symbols; /* SYNC_FIELD_ENUM: NULL-ended list, the reader's closed set */
     size_t size_max;            /* SYNC_FIELD_TEXT: bytes; 0 = no bound of its own */
 };
 
 struct sync_route {
-    const char *name;            /* = consumer group = scope */
-    const char *topic;           /* live topic it reads */
-    enum sync_system from, to;   /* side of birth, side it is applied to */
-    const char *target;          /* outside target whose lane this route sends, NULL = none */
+    const char *name;          /* = consumer group = scope */
+    const char *topic;         /* live topic it reads */
+    enum sync_system from, to; /* side of birth, side it is applied to */
+    const char *target;        /* outside target whose lane this route sends, NULL = none */
 };
 
+/*
+ * One row per rule. Rules that end no record (they act on a mapping, an imported row, a gate or an
+ * effect) name their subject; their outcome then means nothing.
+ */
 struct sync_rule {
     const char *id;
     enum sync_outcome outcome;
     const char *sentence;
+    const char *subject; /* NULL = a record; else "mapping", "row", "gate" or "effect" */
+};
+
+/* How long a record may wait: held under the first rule for longer than the option says, it is
+ * parked. */
+struct sync_hold_limit {
+    const char *held_rule;   /* "CS-13" */
+    const char *parked_rule; /* "CS-15" */
+    const char *option;      /* name of the option with the age, in seconds */
+    enum sync_code code;     /* of the parked row */
+    const char *reason;      /* one sentence for the parked row */
 };
 
 struct sync_option {
@@ -68,11 +85,11 @@ struct sync_key {
 
 /* What a rule may know besides the change itself: the envelope, never a clock. */
 struct sync_context {
-    int64_t appended_us;          /* the broker's append time of the record */
-    int64_t decided_us;           /* released from hold or park: time of that transaction, else appended_us */
+    int64_t appended_us; /* the broker's append time of the record */
+    int64_t decided_us; /* released from hold or park: time of that transaction, else appended_us */
     enum sync_system topic_system; /* side of birth that the topic stands for */
-    struct sync_bytes key;        /* Kafka key */
-    bool released;                /* decided again: hold rules do not apply any more */
+    struct sync_bytes key;         /* Kafka key */
+    bool released;                 /* decided again: hold rules do not apply any more */
 };
 
 #define SYNC_EFFECT_NAME_MAX 112
@@ -81,12 +98,18 @@ struct sync_context {
 /* One intended outward act. Its id is UUIDv5(namespace, "altinn-sync/" + name). */
 struct sync_effect {
     char name[SYNC_EFFECT_NAME_MAX];
-    const char *target;        /* altinn2, dialog, event, blob: static text */
+    const char *target; /* altinn2, dialog, event, blob: static text */
     struct sync_uuid namespace_id;
     char body[SYNC_EFFECT_BODY_MAX]; /* frozen JSON text, bytes that every attempt is made from */
     size_t body_size;
-    bool closed;               /* the target is closed: stored as closed */
-    bool skip_dialog;          /* not an effect: waiting dialog effects of the entity end skipped */
+    bool closed;      /* the target is closed: stored as closed */
+    bool skip_dialog; /* not an effect: waiting dialog effects of the entity end skipped */
+    /*
+     * > 0: the first bytes of the name stand for all effects of the entity that begin with them,
+     * and at most one of those is waiting or no_route. If there is one already, this one is not
+     * inserted: the sender reads the derived state when it sends.
+     */
+    size_t single_prefix_size;
 };
 
 #define SYNC_FOLD_EFFECTS_MAX 16
@@ -100,10 +123,10 @@ struct sync_effects {
 /* What became of one record. */
 struct sync_fold {
     enum sync_outcome outcome;
-    const char *rule;      /* "CS-31": static text */
-    enum sync_code code;   /* parked: why */
-    const char *field;     /* parked: path of the offending field, static; NULL = none */
-    const char *reason;    /* parked: one static sentence; NULL otherwise */
+    const char *rule;    /* "CS-31": static text */
+    enum sync_code code; /* parked: why */
+    const char *field;   /* parked: path of the offending field, static; NULL = none */
+    const char *reason;  /* parked: one static sentence; NULL otherwise */
 };
 
 /* decided = the intake alone gave the outcome; the entity's state is not needed. */
@@ -117,18 +140,28 @@ struct sync_processor {
     size_t rule_count;
     const struct sync_option *options;
     size_t option_count;
-    const char *store; /* name of the entity's store */
+    const char *store;           /* name of the entity's store */
+    const char *unreadable_rule; /* of a record that does not decode; its outcome is parked */
+    const struct sync_hold_limit *hold_limits;
+    size_t hold_limit_count;
     size_t change_size, state_size;
     /* Key of a change. PARK when the change has none. */
     sync_status (*key)(const void *change, struct sync_key *ret_key, struct sync_error *err);
     /* Rules that need no state. Returns true and fills ret_fold when they decide. */
-    bool (*intake)(const struct sync_route *route, const void *change, const struct sync_context *ctx,
-                   struct sync_fold *ret_fold);
-    /* Decides one change on the state left by the one before it, and changes the state. */
+    bool (*intake)(const struct sync_route *route, const void *change,
+                   const struct sync_context *ctx, struct sync_fold *ret_fold);
+    /*
+     * Decides one change on the state left by the one before it, and changes the state. The route
+     * is the one that the record came by, also at release. Effects are added behind those already
+     * there. Fails: FATAL when the store gave the state no slot for the change's key.
+     */
     sync_status (*fold)(const struct sync_route *route, void *state, const void *change,
                         const struct sync_context *ctx, struct sync_fold *ret_fold,
                         struct sync_effects *ret_effects, struct sync_error *err);
-    /* What the outside targets should be told, given what they were told: for adoption and flips. */
+    /*
+     * What the outside targets should be told, given what they were told: for adoption (after the
+     * release is folded) and flips. Adds effects behind those already there and marks them as told.
+     */
     sync_status (*difference)(const struct sync_route *route, void *state,
                               struct sync_effects *ret_effects, struct sync_error *err);
 };
