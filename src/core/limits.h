@@ -58,6 +58,8 @@
 #define SYNC_WATCHDOG_MS 60000
 #define SYNC_FENCED_WAIT_MS 30000
 #define SYNC_DRAIN_MS 15000
+#define SYNC_HOLD_DOWN_MS 15000        /* longest wait before an uncertain call is looked at again */
+#define SYNC_CONVERGENCE_MS 60000      /* drain + session + backoff + hold-down stay below: promised */
 
 /* HTTP ---------------------------------------------------------------------------------------------- */
 #define SYNC_HTTP_CONNECT_MS 3000
