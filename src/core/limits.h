@@ -42,6 +42,12 @@
 #define SYNC_DB_STATEMENT_IN_DOUBT_MS 20000
 #define SYNC_DB_STATEMENT_MS 10000    /* below the poll budget of the client */
 #define SYNC_DB_CONNECT_S 3
+#define SYNC_DB_NETWORK_MS 5000       /* what an answer may be late after its time-out; then the connection is lost */
+#define SYNC_DB_IDLE_IN_TXN_MS 10000  /* the server ends a transaction that we forgot */
+#define SYNC_DB_TCP_USER_MS 10000     /* both ends notice a dead peer before the poll budget ends */
+#define SYNC_DB_STATEMENTS_MAX 256    /* prepared per connection: all static texts of the binary */
+#define SYNC_DB_HOSTS_MAX 8           /* hosts of one DSN */
+#define SYNC_DB_MIGRATE_MS 600000     /* one migration may build an index on a large table */
 #define SYNC_ORIGIN_POOL 4            /* replication origins of a consumer: processes + 1 */
 
 /* Back-off ------------------------------------------------------------------------------------------ */
