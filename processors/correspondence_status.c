@@ -18,8 +18,7 @@
 #define HELD_PER_MESSAGE_MAX 10000            /* CS-17 */
 #define STREAM_SIZE_MAX      64
 
-/* ---- Rules
- * ---------------------------------------------------------------------------------------- */
+/* Rules. */
 
 #define APPLIED   SYNC_OUTCOME_APPLIED
 #define DUPLICATE SYNC_OUTCOME_DUPLICATE
@@ -129,8 +128,7 @@ static bool park(struct sync_fold *ret_fold, enum rule rule, enum sync_code code
     return true;
 }
 
-/* ---- Kinds and derived state
- * ---------------------------------------------------------------------- */
+/* Kinds and derived state. */
 
 const struct status_kind_info *status_kind_find(int32_t kind)
 {
@@ -223,8 +221,7 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* ---- Facts
- * ---------------------------------------------------------------------------------------- */
+/* Facts. */
 
 struct status_fact *status_fact_find(const struct status_state *state, int32_t kind,
                                      const struct sync_uuid *party, int64_t second)
@@ -291,8 +288,7 @@ static void fact_store(struct status_state *state, struct status_fact *fact)
     }
 }
 
-/* ---- Effects
- * -------------------------------------------------------------------------------------- */
+/* Effects. */
 
 static struct sync_effect *effect_add(struct sync_effects *effects,
                                       const struct status_state *state, const char *target)
@@ -445,8 +441,7 @@ void status_blob_effect(const struct status_state *state, const struct sync_uuid
     ret_effect->body_size = (size_t)size;
 }
 
-/* ---- Calls to Altinn 2
- * ---------------------------------------------------------------------------- */
+/* Calls to Altinn 2. */
 
 /* CS-101, 41, 42, 43: decided by the flag, not by freshness or mode. */
 static enum rule call_rule(struct status_state *state, const struct status_fact *fact)
@@ -559,8 +554,7 @@ size_t status_carry_on(const struct status_fact *facts, size_t count, int32_t ki
     return found;
 }
 
-/* ---- Mapping, import, gate
- * ------------------------------------------------------------------------ */
+/* Mapping, import, gate. */
 
 void status_adopt(struct status_state *state, const struct sync_uuid *altinn3_id, bool is_migrating,
                   int64_t now_us)
@@ -680,8 +674,7 @@ sync_status status_import(struct status_state *state, const struct status_row *r
     return SYNC_OK;
 }
 
-/* ---- Intake: CS-01 … CS-08 and CS-10
- * -------------------------------------------------------------- */
+/* Intake: CS-01 … CS-08 and CS-10. */
 
 static bool is_stream_in_range(struct sync_bytes stream)
 {
@@ -834,8 +827,7 @@ static sync_status key(const void *input, struct sync_key *ret_key, struct sync_
     return SYNC_OK;
 }
 
-/* ---- Fold: one record on the state left by the one before it
- * --------------------------------------- */
+/* Fold: one record on the state left by the one before it. */
 
 /* What the parts of one decision share. */
 struct deciding {
@@ -1084,8 +1076,7 @@ static sync_status fold(const struct sync_route *route, void *entity, const void
                          ": the store gave no room for its fact",
                          state->altinn2_id);
     }
-    /* A record that waited in park for its time ends as a duplicate if its key came by another one.
-     */
+    /* What waited in park for its time ends as a duplicate if its key came by another record. */
     if (!fact->known && intake_time(change, ctx, ret_fold)) {
         return SYNC_OK;
     }
@@ -1094,8 +1085,7 @@ static sync_status fold(const struct sync_route *route, void *entity, const void
     return SYNC_OK;
 }
 
-/* ---- Difference: adoption (CS-18) and a flip (CS-102)
- * ---------------------------------------------- */
+/* Difference: adoption (CS-18) and a flip (CS-102). */
 
 /* Earliest fact of a kind, which the dialog shows; NULL when the state has no slot of one. */
 static const struct status_fact *fact_earliest(const struct status_state *state, int32_t kind)
@@ -1134,8 +1124,7 @@ static sync_status difference(const struct sync_route *route, void *entity,
     return SYNC_OK;
 }
 
-/* ---- Descriptor
- * ----------------------------------------------------------------------------------- */
+/* Descriptor. */
 
 static const char *const systems[] = {"ALTINN2", "ALTINN3", NULL};
 static const char *const modes[] = {"LIVE", "HISTORY", NULL};
