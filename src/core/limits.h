@@ -77,6 +77,7 @@
 #define SYNC_RECEIVER_ANSWER_MS 10000 /* then 503: the caller repeats, the set absorbs */
 #define SYNC_RECEIVER_LOOKUP_MS 2000
 #define SYNC_RECEIVER_CACHE_ENTRIES 65536
+#define SYNC_RECEIVER_NUMBERS_BLOCK 1000 /* sequence numbers reserved at once: one commit per so many events */
 #define SYNC_LANE_KEYS_MAX 64         /* effects taken in one transaction */
 #define SYNC_LANE_IN_FLIGHT_MAX 16
 #define SYNC_ECHO_EXPECTED_S (24 * 3600)

@@ -1,0 +1,218 @@
+/* The table of open pushes, and their answers. Not here: who decides which answer. */
+#include "push.h"
+
+#include <errno.h>
+#include <runtime/clock.h>
+#include <runtime/json.h>
+#include <runtime/metrics.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define RETRY_AFTER_S 1 /* the caller's job runs every few minutes: as soon as it likes */
+
+void push_table_init(struct push_table *table)
+{
+    memset(table, 0, sizeof *table);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&table->lock, NULL);
+    pthread_cond_init(&table->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+void push_table_close(struct push_table *table)
+{
+    pthread_mutex_lock(&table->lock);
+    table->closed = true;
+    pthread_mutex_unlock(&table->lock);
+    for (size_t i = 0; i < PUSHES_MAX; i++) {
+        if (table->items[i].stage != PUSH_FREE) {
+            push_answer(table, &table->items[i], 503, NULL, "the receiver is stopping");
+            push_release(table, &table->items[i]);
+        }
+    }
+}
+
+void push_table_done(struct push_table *table)
+{
+    pthread_cond_destroy(&table->changed);
+    pthread_mutex_destroy(&table->lock);
+}
+
+bool push_table_add(struct push_table *table, struct sync_http_request *request,
+                    struct status_event *event)
+{
+    pthread_mutex_lock(&table->lock);
+    struct push *place = NULL;
+    for (size_t i = 0; i < PUSHES_MAX && !place && !table->closed; i++) {
+        place = table->items[i].stage == PUSH_FREE ? &table->items[i] : NULL;
+    }
+    if (place) {
+        *place = (struct push){
+            .stage = PUSH_WAITING,
+            .request = request,
+            .event = event,
+            .number = table->next_number++,
+            .received_us = sync_clock_monotonic_us(),
+            .captured_at_us = sync_clock_wall_us(),
+        };
+        pthread_cond_broadcast(&table->changed);
+    }
+    pthread_mutex_unlock(&table->lock);
+    return place != NULL;
+}
+
+/* The earliest push of a stage, NULL when there is none. Under the lock. */
+static struct push *earliest(struct push_table *table, enum push_stage stage)
+{
+    struct push *found = NULL;
+    for (size_t i = 0; i < PUSHES_MAX; i++) {
+        struct push *push = &table->items[i];
+        if (push->stage == stage && (!found || push->number < found->number)) {
+            found = push;
+        }
+    }
+    return found;
+}
+
+size_t push_table_take(struct push_table *table, enum push_stage from, enum push_stage to,
+                       struct push **ret_pushes, size_t max, int timeout_ms)
+{
+    int64_t until_us = sync_clock_monotonic_us() + (int64_t)timeout_ms * 1000;
+    struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+    pthread_mutex_lock(&table->lock);
+    int waited = 0;
+    while (timeout_ms > 0 && waited != ETIMEDOUT && !earliest(table, from)) {
+        waited = pthread_cond_timedwait(&table->changed, &table->lock, &until);
+    }
+    size_t count = 0;
+    for (struct push *push; count < max && (push = earliest(table, from)); count++) {
+        push->stage = to;
+        ret_pushes[count] = push;
+    }
+    pthread_mutex_unlock(&table->lock);
+    return count;
+}
+
+void push_table_move(struct push_table *table, struct push *push, enum push_stage stage)
+{
+    pthread_mutex_lock(&table->lock);
+    push->stage = stage;
+    pthread_cond_broadcast(&table->changed);
+    pthread_mutex_unlock(&table->lock);
+}
+
+static const char *title_of(int code)
+{
+    switch (code) {
+    case 400:
+        return "Bad request";
+    case 401:
+        return "Unauthorized";
+    case 404:
+        return "Not found";
+    case 405:
+        return "Method not allowed";
+    case 413:
+        return "Content too large";
+    case 415:
+        return "Unsupported media type";
+    case 501:
+        return "Not implemented";
+    case 503:
+        return "Service unavailable";
+    default:
+        return "Internal server error";
+    }
+}
+
+static void count_answer(int code)
+{
+    static struct sync_metric *answers;
+    static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&once);
+    if (!answers) {
+        answers = sync_metric_new(
+            SYNC_COUNTER, "receiver_requests_total",
+            "Calls of Altinn 2's batch job by the code they were answered with.", "code");
+    }
+    pthread_mutex_unlock(&once);
+    char text[8];
+    snprintf(text, sizeof text, "%d", code);
+    sync_metric_add(answers, 1, SYNC_LABELS(text));
+}
+
+void push_reply(struct sync_http_request *request, int code, const char *pointer,
+                const char *detail)
+{
+    count_answer(code);
+    if (!detail) {
+        sync_http_answer(request, code, NULL, (struct sync_bytes){NULL, 0}, 0);
+        return;
+    }
+    struct sync_json_writer writer;
+    sync_json_writer_init(&writer);
+    sync_json_open(&writer, NULL, '{');
+    sync_json_put_text(&writer, "type", "about:blank");
+    sync_json_put_text(&writer, "title", title_of(code));
+    sync_json_put_integer(&writer, "status", code);
+    sync_json_put_text(&writer, "detail", detail);
+    if (pointer) {
+        sync_json_put_text(&writer, "pointer", pointer);
+    }
+    sync_json_close(&writer, '}');
+    char *text = sync_json_writer_take(&writer);
+    sync_http_answer(request, code, "application/problem+json", sync_bytes_text(text ? text : ""),
+                     code == 503 ? RETRY_AFTER_S : 0);
+    free(text);
+}
+
+void push_answer(struct push_table *table, struct push *push, int code, const char *pointer,
+                 const char *detail)
+{
+    pthread_mutex_lock(&table->lock);
+    struct sync_http_request *request = push->request;
+    push->request = NULL;
+    pthread_mutex_unlock(&table->lock);
+    if (request) {
+        push_reply(request, code, pointer, detail);
+    }
+}
+
+void push_release(struct push_table *table, struct push *push)
+{
+    free(push->event);
+    free(push->memory);
+    push->event = NULL;
+    push->memory = NULL;
+    push_table_move(table, push, PUSH_FREE);
+}
+
+size_t push_table_expire(struct push_table *table, int64_t deadline_us)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < PUSHES_MAX; i++) {
+        struct push *push = &table->items[i];
+        pthread_mutex_lock(&table->lock);
+        bool late = push->stage != PUSH_FREE && push->request && push->received_us < deadline_us;
+        pthread_mutex_unlock(&table->lock);
+        if (late) {
+            push_answer(table, push, 503, NULL, "not stored in time; send the same again");
+            count++;
+        }
+    }
+    return count;
+}
+
+size_t push_table_open(struct push_table *table)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&table->lock);
+    for (size_t i = 0; i < PUSHES_MAX; i++) {
+        count += table->items[i].stage != PUSH_FREE && table->items[i].request;
+    }
+    pthread_mutex_unlock(&table->lock);
+    return count;
+}

@@ -1,0 +1,80 @@
+/*
+ * The open pushes of a receiver: a table of places that pass from thread to thread by stage. A
+ * place outlives its answer while the broker still owes delivery reports. Not here: what a push
+ * says.
+ */
+#ifndef SYNC_ALTINN2_PUSH_H
+#define SYNC_ALTINN2_PUSH_H
+#include "../status_record.h"
+#include "status_event.h"
+
+#include <pthread.h>
+#include <runtime/http_server.h>
+
+/* Four times the open requests: answered pushes whose reports are still due keep their place. */
+#define PUSHES_MAX 256
+
+enum push_stage {
+    PUSH_FREE,
+    PUSH_WAITING,   /* for the stream thread */
+    PUSH_RESOLVING, /* in the stream thread */
+    PUSH_READY,     /* for the poll thread */
+    PUSH_FLYING,    /* in the poll thread: produced, reports are due */
+};
+
+/* stage and request are guarded by the table's lock, all else belongs to the thread of the stage.
+ */
+struct push {
+    enum push_stage stage;
+    struct sync_http_request *request; /* NULL once answered */
+    struct status_event *event;        /* freed with the place */
+    int64_t number;                    /* order of arrival */
+    int64_t received_us;               /* monotonic */
+    int64_t captured_at_us;            /* wall clock */
+    int32_t altinn2_id;
+    void *memory; /* of the records; freed once they are produced */
+    struct status_record *records;
+    size_t outstanding; /* delivery reports that are due */
+    bool failed;
+};
+
+struct push_table {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool closed;
+    int64_t next_number;
+    struct push items[PUSHES_MAX];
+};
+
+void push_table_init(struct push_table *table);
+/* Takes no more pushes, answers what is open with 503 and frees the places. The listener may still
+ * run. */
+void push_table_close(struct push_table *table);
+void push_table_done(struct push_table *table); /* no other thread may use it any more */
+
+/* Takes over request and event. False when closed or every place is taken: both stay with the
+ * caller. */
+bool push_table_add(struct push_table *table, struct sync_http_request *request,
+                    struct status_event *event);
+
+/* Up to max pushes in order of arrival, moved from one stage to another; waits at most timeout_ms
+ * for the first. */
+size_t push_table_take(struct push_table *table, enum push_stage from, enum push_stage to,
+                       struct push **ret_pushes, size_t max, int timeout_ms);
+void push_table_move(struct push_table *table, struct push *push, enum push_stage stage);
+
+/* Answers, unless it is answered already. detail NULL = no body; pointer NULL = none. */
+void push_answer(struct push_table *table, struct push *push, int code, const char *pointer,
+                 const char *detail);
+/* Frees the place. */
+void push_release(struct push_table *table, struct push *push);
+
+/* 503 to every open request that came before deadline_us (monotonic). Returns how many. */
+size_t push_table_expire(struct push_table *table, int64_t deadline_us);
+/* Requests that are not answered. */
+size_t push_table_open(struct push_table *table);
+
+/* Answers a request that never became a push. */
+void push_reply(struct sync_http_request *request, int code, const char *pointer,
+                const char *detail);
+#endif
