@@ -1,7 +1,7 @@
 /*
- * Kafka over librdkafka 2.0.2, whose header no other file of ours includes: a group consumer that answers
- * ASSIGN itself with an empty list and hands out events, a reader without a group, an idempotent producer,
- * topic creation.
+ * Kafka over librdkafka 2.0.2, whose header no other file of ours includes: a group consumer that
+ * answers ASSIGN itself with an empty list and hands out events, a reader without a group, an
+ * idempotent producer, topic creation.
  */
 #ifndef SYNC_RUNTIME_KAFKA_H
 #define SYNC_RUNTIME_KAFKA_H
@@ -11,82 +11,113 @@
 struct sync_kafka_options {
     const char *bootstrap;
     const char *client_id;
-    bool dev;                    /* --dev: CreateTime accepted, producers stamp the time of sending */
-    const char *const *properties; /* name, value, …, NULL: pass-through; fixed settings are refused */
+    bool dev; /* --dev: CreateTime accepted, producers stamp the time of sending */
+    const char *const
+        *properties; /* name, value, …, NULL: pass-through; fixed settings are refused */
 };
+#define SYNC_KAFKA_PARTITIONS_MAX 256 /* of one topic; topics.yaml allows 48 */
 
-/* Consumer ------------------------------------------------------------------------------------------ */
+/* Consumer -------------------------------------------------------------------------------- */
 struct sync_kafka_consumer;
 
 enum sync_kafka_event_type {
     SYNC_KAFKA_NONE,
     SYNC_KAFKA_RECORD,
-    SYNC_KAFKA_ASSIGN,   /* partitions given; already answered with an empty list */
-    SYNC_KAFKA_REVOKE,   /* partitions taken (also "lost"); already answered */
-    SYNC_KAFKA_RESET,    /* _AUTO_OFFSET_RESET of one partition: ask for the marks */
-    SYNC_KAFKA_PARTITION_ERROR, /* a batch the client cannot decode (codec, CRC): stop the partition */
-    SYNC_KAFKA_ERROR,    /* err says: RETRY (transport) or FATAL (client fatal, authorisation, topic) */
+    SYNC_KAFKA_ASSIGN,          /* partitions given; already answered with an empty list */
+    SYNC_KAFKA_REVOKE,          /* partitions taken (also "lost"); already answered */
+    SYNC_KAFKA_RESET,           /* _AUTO_OFFSET_RESET of one partition: ask for the marks */
+    SYNC_KAFKA_PARTITION_ERROR, /* a batch the client cannot decode (codec, CRC): stop the partition
+                                 */
+    SYNC_KAFKA_ERROR, /* err says: RETRY (transport) or FATAL (client fatal, authorisation, topic)
+                       */
     SYNC_KAFKA_EOF,
 };
 struct sync_kafka_event {
     enum sync_kafka_event_type type;
     int32_t partition;
-    int32_t partitions[256]; /* ASSIGN, REVOKE */
+    int32_t partitions[SYNC_KAFKA_PARTITIONS_MAX]; /* ASSIGN, REVOKE */
     size_t partition_count;
     int64_t offset;
     int64_t timestamp_ms;
-    bool append_time;        /* timestamp is the broker's append time */
+    bool append_time;             /* timestamp is the broker's append time */
     struct sync_bytes key, value; /* key.data NULL = null; valid until sync_kafka_event_done */
     bool value_null;
-    void *message;           /* of the library */
+    void *message; /* of the library */
     struct sync_error error;
 };
 
-sync_status sync_kafka_consumer_new(const struct sync_kafka_options *options, const char *group, const char *topic,
-                                    struct sync_kafka_consumer **ret_consumer, struct sync_error *err);
+sync_status sync_kafka_consumer_new(const struct sync_kafka_options *options, const char *group,
+                                    const char *topic, struct sync_kafka_consumer **ret_consumer,
+                                    struct sync_error *err);
 /* Leaves the group; at most timeout_ms, then gives up (the process exits anyhow). */
 void sync_kafka_consumer_free(struct sync_kafka_consumer **consumer, int timeout_ms);
 /* Waits at most timeout_ms for one event. */
-void sync_kafka_poll(struct sync_kafka_consumer *consumer, int timeout_ms, struct sync_kafka_event *ret_event);
+void sync_kafka_poll(struct sync_kafka_consumer *consumer, int timeout_ms,
+                     struct sync_kafka_event *ret_event);
 void sync_kafka_event_done(struct sync_kafka_event *event);
-/* Adds to what is assigned: starts reading the partitions at the offsets. */
-sync_status sync_kafka_assign(struct sync_kafka_consumer *c, const int32_t *partitions, const int64_t *offsets, size_t count, struct sync_error *err);
+/*
+ * Adds to what is assigned: starts reading the partitions at the offsets. What was assigned before
+ * goes on behind the last record handed out.
+ */
+sync_status sync_kafka_assign(struct sync_kafka_consumer *c, const int32_t *partitions,
+                              const int64_t *offsets, size_t count, struct sync_error *err);
 /* Takes one partition out of the assignment (stopped). */
-sync_status sync_kafka_unassign(struct sync_kafka_consumer *c, int32_t partition, struct sync_error *err);
-sync_status sync_kafka_pause(struct sync_kafka_consumer *c, bool pause, struct sync_error *err); /* all assigned */
+sync_status sync_kafka_unassign(struct sync_kafka_consumer *c, int32_t partition,
+                                struct sync_error *err);
+sync_status sync_kafka_pause(struct sync_kafka_consumer *c, bool pause,
+                             struct sync_error *err); /* all assigned */
 /* Asynchronous hint; errors are ignored and counted. */
 void sync_kafka_hint(struct sync_kafka_consumer *c, int32_t partition, int64_t position);
+/* How many hints the broker took and refused since start. */
+void sync_kafka_hint_counts(const struct sync_kafka_consumer *c, uint64_t *ret_taken,
+                            uint64_t *ret_refused);
+/* Whether any broker was connected when the library last said so (every 10 s, with --dev every
+ * second). */
+bool sync_kafka_is_reachable(const struct sync_kafka_consumer *c);
 /* Cached high mark, -1 when not known. Never asks the broker. */
 int64_t sync_kafka_high_cached(struct sync_kafka_consumer *c, int32_t partition);
 /* Asks the broker; only while nothing is assigned, or after RESET. */
-sync_status sync_kafka_marks(struct sync_kafka_consumer *c, int32_t partition, int timeout_ms, int64_t *ret_low, int64_t *ret_high, struct sync_error *err);
-/* Cluster id and partition count of the topic. RETRY unreachable; FATAL topic_unknown, topic_refused. */
-sync_status sync_kafka_describe(struct sync_kafka_consumer *c, int timeout_ms, char ret_cluster_id[static 64], int32_t *ret_partitions, struct sync_error *err);
+sync_status sync_kafka_marks(struct sync_kafka_consumer *c, int32_t partition, int timeout_ms,
+                             int64_t *ret_low, int64_t *ret_high, struct sync_error *err);
+/* Cluster id and partition count of the topic. RETRY unreachable; FATAL topic_unknown,
+ * topic_refused. */
+sync_status sync_kafka_describe(struct sync_kafka_consumer *c, int timeout_ms,
+                                char ret_cluster_id[static 64], int32_t *ret_partitions,
+                                struct sync_error *err);
 
-/* Producer ------------------------------------------------------------------------------------------ */
+/* Producer -------------------------------------------------------------------------------- */
 struct sync_kafka_producer;
 /* Delivery of one record; called from sync_kafka_producer_poll on the caller's thread. */
-typedef void sync_kafka_delivered(void *context, void *tag, bool stored, const struct sync_error *err);
+typedef void sync_kafka_delivered(void *context, void *tag, bool stored,
+                                  const struct sync_error *err);
 struct sync_kafka_header {
     const char *name, *value;
 };
-sync_status sync_kafka_producer_new(const struct sync_kafka_options *options, sync_kafka_delivered *delivered, void *context,
-                                    struct sync_kafka_producer **ret_producer, struct sync_error *err);
+sync_status sync_kafka_producer_new(const struct sync_kafka_options *options,
+                                    sync_kafka_delivered *delivered, void *context,
+                                    struct sync_kafka_producer **ret_producer,
+                                    struct sync_error *err);
 void sync_kafka_producer_free(struct sync_kafka_producer **producer, int timeout_ms);
-/* Copies key, value and headers. Fails: RETRY when the queue is full; FATAL when the producer is (make a new one). */
-sync_status sync_kafka_produce(struct sync_kafka_producer *p, const char *topic, struct sync_bytes key, struct sync_bytes value,
-                               const struct sync_kafka_header *headers, size_t header_count, void *tag, struct sync_error *err);
+/* Copies key, value and headers. Fails: RETRY when the queue is full; FATAL when the producer is
+ * (make a new one). */
+sync_status sync_kafka_produce(struct sync_kafka_producer *p, const char *topic,
+                               struct sync_bytes key, struct sync_bytes value,
+                               const struct sync_kafka_header *headers, size_t header_count,
+                               void *tag, struct sync_error *err);
 int sync_kafka_producer_poll(struct sync_kafka_producer *p, int timeout_ms); /* serves deliveries */
-sync_status sync_kafka_producer_describe(struct sync_kafka_producer *p, const char *topic, int timeout_ms, char ret_cluster_id[static 64], int32_t *ret_partitions, struct sync_error *err);
+sync_status sync_kafka_producer_describe(struct sync_kafka_producer *p, const char *topic,
+                                         int timeout_ms, char ret_cluster_id[static 64],
+                                         int32_t *ret_partitions, struct sync_error *err);
 
-/* Admin --------------------------------------------------------------------------------------------- */
+/* Admin -------------------------------------------------------------------------------- */
 struct sync_kafka_topic {
     const char *name;
     int32_t partitions, replicas;
     const char *const *config; /* name, value, …, NULL */
 };
 /* Creates what is missing; ret_created counts. Existing topics are left alone. */
-sync_status sync_kafka_create_topics(const struct sync_kafka_options *options, const struct sync_kafka_topic *topics, size_t count,
+sync_status sync_kafka_create_topics(const struct sync_kafka_options *options,
+                                     const struct sync_kafka_topic *topics, size_t count,
                                      size_t *ret_created, struct sync_error *err);
 const char *sync_kafka_version(void);
 #endif

@@ -1,0 +1,462 @@
+/*
+ * The group consumer over librdkafka 2.0.2. Nothing happens in the library's callbacks but noting:
+ * the caller's loop acts. Not here: positions, claims, what a record means.
+ */
+#include "kafka.h"
+
+#include "../core/limits.h"
+#include "clock.h"
+#include "kafka_client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct kafka_setting consumer_defaults[] = {
+    {"statistics.interval.ms", "10000"},
+    {"heartbeat.interval.ms", "2000"},
+    {"fetch.message.max.bytes", "1048576"},
+    {"receive.message.max.bytes", "67108864"},
+    {NULL, NULL},
+};
+/* A fetch of the embedded broker is not woken by a produce; its group coordinator needs fast beats.
+ */
+static const struct kafka_setting consumer_dev_defaults[] = {
+    {"statistics.interval.ms", "1000"},
+    {"heartbeat.interval.ms", "500"},
+    {"fetch.wait.max.ms", "10"},
+    {"fetch.error.backoff.ms", "10"},
+    {NULL, NULL},
+};
+
+/* A batch that the client cannot unpack: no record of it will ever be handed over. */
+static bool is_partition_error(rd_kafka_resp_err_t error)
+{
+    return error == RD_KAFKA_RESP_ERR__BAD_MSG || error == RD_KAFKA_RESP_ERR__BAD_COMPRESSION ||
+           error == RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED || error == RD_KAFKA_RESP_ERR_INVALID_MSG;
+}
+
+struct partition {
+    bool assigned, paused; /* paused: by us, and not yet resumed; survives a revoke */
+    int64_t next;          /* behind the last record handed out */
+};
+
+struct sync_kafka_consumer {
+    rd_kafka_t *handle;
+    char topic[256];
+    struct partition partitions[SYNC_KAFKA_PARTITIONS_MAX];
+    bool pausing; /* everything assigned is to be paused */
+    bool reachable;
+    uint64_t hints_taken, hints_refused;
+    /* noted by callbacks until the next return of sync_kafka_poll */
+    enum sync_kafka_event_type noted; /* ASSIGN, REVOKE or NONE */
+    int32_t noted_partitions[SYNC_KAFKA_PARTITIONS_MAX];
+    size_t noted_count;
+    struct sync_error noted_error; /* class OK = none */
+};
+
+/*
+ * Answers at once, so that the group never waits for a database. ASSIGN gets an empty list: after
+ * NULL the member is told of no further rebalance.
+ */
+static void on_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t error,
+                         rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct sync_kafka_consumer *c = opaque;
+    bool given = error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+    c->noted = given ? SYNC_KAFKA_ASSIGN : SYNC_KAFKA_REVOKE;
+    c->noted_count = 0;
+    for (int i = 0; i < list->cnt && c->noted_count < SYNC_KAFKA_PARTITIONS_MAX; i++) {
+        SYNC_ASSERT(list->elems[i].partition < SYNC_KAFKA_PARTITIONS_MAX);
+        c->noted_partitions[c->noted_count++] = list->elems[i].partition;
+    }
+    for (int i = 0; i < SYNC_KAFKA_PARTITIONS_MAX; i++) {
+        c->partitions[i].assigned = false;
+    }
+    rd_kafka_resp_err_t answer;
+    if (given) {
+        rd_kafka_topic_partition_list_t *empty = rd_kafka_topic_partition_list_new(1);
+        answer = rd_kafka_assign(handle, empty);
+        rd_kafka_topic_partition_list_destroy(empty);
+    } else {
+        answer = rd_kafka_assign(handle, NULL);
+    }
+    if (answer != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        (void)kafka_fail(answer, "answer a rebalance", NULL, &c->noted_error);
+    }
+    rd_kafka_yield(handle);
+}
+
+static void on_error(rd_kafka_t *handle, int error, const char *reason, void *opaque)
+{
+    struct sync_kafka_consumer *c = opaque;
+    char text[KAFKA_ERROR_TEXT_BYTES];
+    (void)snprintf(text, sizeof text, "%s", reason);
+    if (error == RD_KAFKA_RESP_ERR__FATAL) {
+        (void)rd_kafka_fatal_error(handle, text, sizeof text);
+    }
+    if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+        c->reachable = false;
+    }
+    if (c->noted_error.class != SYNC_CLASS_FATAL) {
+        (void)kafka_fail((rd_kafka_resp_err_t)error, "read from Kafka", text, &c->noted_error);
+    }
+    rd_kafka_yield(handle);
+}
+
+static void on_commit(rd_kafka_t *handle, rd_kafka_resp_err_t error,
+                      rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct sync_kafka_consumer *c = opaque;
+    (void)handle;
+    (void)list;
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        c->hints_taken++;
+    } else {
+        c->hints_refused++;
+    }
+}
+
+static int on_statistics(rd_kafka_t *handle, char *json, size_t size, void *opaque)
+{
+    struct sync_kafka_consumer *c = opaque;
+    (void)handle;
+    (void)size;
+    c->reachable = strstr(json, "\"state\":\"UP\"") != NULL;
+    return 0; /* the library frees the text */
+}
+
+static sync_status consumer_conf(const struct sync_kafka_options *options, const char *group,
+                                 rd_kafka_conf_t *conf, struct sync_error *err)
+{
+    sync_status status = kafka_conf_common(conf, options, err);
+    if (sync_is_ok(status)) {
+        status = kafka_conf_set(conf, "group.id", group, err);
+    }
+    if (sync_is_ok(status)) {
+        status = kafka_conf_list(conf, consumer_defaults, err);
+    }
+    if (sync_is_ok(status) && options->dev) {
+        status = kafka_conf_list(conf, consumer_dev_defaults, err);
+    }
+    if (sync_is_ok(status)) {
+        status = kafka_conf_number(conf, "session.timeout.ms", SYNC_KAFKA_SESSION_MS, err);
+    }
+    if (sync_is_ok(status)) {
+        status = kafka_conf_number(conf, "max.poll.interval.ms", SYNC_KAFKA_MAX_POLL_MS, err);
+    }
+    if (sync_is_ok(status)) {
+        status =
+            kafka_conf_number(conf, "queued.max.messages.kbytes", SYNC_KAFKA_QUEUED_KBYTES, err);
+    }
+    if (sync_is_ok(status)) {
+        status = kafka_conf_number(conf, "queued.min.messages", SYNC_KAFKA_QUEUED_RECORDS, err);
+    }
+    if (sync_is_ok(status) && rd_kafka_version() >= 0x02020000) {
+        status = kafka_conf_set(conf, "fetch.queue.backoff.ms", "10", err);
+    }
+    if (sync_is_ok(status)) {
+        status = kafka_conf_list(conf, kafka_consumer_fixed, err);
+    }
+    if (sync_is_ok(status)) {
+        status = kafka_conf_pass_through(conf, options->properties, kafka_consumer_fixed, err);
+    }
+    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_offset_commit_cb(conf, on_commit);
+    rd_kafka_conf_set_stats_cb(conf, on_statistics);
+    return status;
+}
+
+static sync_status subscribe(struct sync_kafka_consumer *c, struct sync_error *err)
+{
+    (void)rd_kafka_poll_set_consumer(c->handle);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    (void)rd_kafka_topic_partition_list_add(list, c->topic, RD_KAFKA_PARTITION_UA);
+    rd_kafka_resp_err_t error = rd_kafka_subscribe(c->handle, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return error == RD_KAFKA_RESP_ERR_NO_ERROR ? SYNC_OK
+                                               : kafka_fail(error, "join the group", NULL, err);
+}
+
+sync_status sync_kafka_consumer_new(const struct sync_kafka_options *options, const char *group,
+                                    const char *topic, struct sync_kafka_consumer **ret_consumer,
+                                    struct sync_error *err)
+{
+    struct sync_kafka_consumer *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_MEMORY_LIMIT,
+                         "make a Kafka consumer: no memory");
+    }
+    (void)snprintf(c->topic, sizeof c->topic, "%s", topic);
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set_opaque(conf, c);
+    sync_status status = consumer_conf(options, group, conf, err);
+    if (!sync_is_ok(status)) {
+        rd_kafka_conf_destroy(conf);
+    } else {
+        status = kafka_handle_new(RD_KAFKA_CONSUMER, conf, &c->handle, err);
+    }
+    if (sync_is_ok(status)) {
+        status = subscribe(c, err);
+    }
+    if (!sync_is_ok(status)) {
+        sync_kafka_consumer_free(&c, 0);
+        return status;
+    }
+    *ret_consumer = c;
+    return SYNC_OK;
+}
+
+void sync_kafka_consumer_free(struct sync_kafka_consumer **consumer, int timeout_ms)
+{
+    struct sync_kafka_consumer *c = *consumer;
+    *consumer = NULL;
+    if (c == NULL) {
+        return;
+    }
+    if (c->handle != NULL) {
+        rd_kafka_queue_t *queue = rd_kafka_queue_new(c->handle);
+        rd_kafka_error_t *error = rd_kafka_consumer_close_queue(c->handle, queue);
+        int64_t until_us = sync_clock_monotonic_us() + (int64_t)timeout_ms * 1000;
+        while (error == NULL && !rd_kafka_consumer_closed(c->handle) &&
+               sync_clock_monotonic_us() < until_us) {
+            (void)rd_kafka_queue_poll_callback(queue, 20);
+        }
+        if (error != NULL || !rd_kafka_consumer_closed(c->handle)) {
+            return; /* closing may hang in this library: the process exits anyhow */
+        }
+        rd_kafka_queue_destroy(queue);
+        rd_kafka_destroy_flags(c->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    }
+    free(c);
+}
+
+static bool take_noted(struct sync_kafka_consumer *c, struct sync_kafka_event *ret_event)
+{
+    if (c->noted != SYNC_KAFKA_NONE) {
+        ret_event->type = c->noted;
+        ret_event->partition_count = c->noted_count;
+        memcpy(ret_event->partitions, c->noted_partitions, c->noted_count * sizeof(int32_t));
+        c->noted = SYNC_KAFKA_NONE;
+        return true;
+    }
+    if (c->noted_error.class != SYNC_CLASS_OK) {
+        ret_event->type = SYNC_KAFKA_ERROR;
+        ret_event->error = c->noted_error;
+        c->noted_error = (struct sync_error){0};
+        return true;
+    }
+    return false;
+}
+
+static void event_of_error(const rd_kafka_message_t *message, struct sync_kafka_event *ret_event)
+{
+    (void)kafka_fail(message->err, "read from Kafka", rd_kafka_message_errstr(message),
+                     &ret_event->error);
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        ret_event->type = SYNC_KAFKA_EOF;
+    } else if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
+        ret_event->type = SYNC_KAFKA_RESET;
+    } else if (is_partition_error(message->err)) {
+        ret_event->type = SYNC_KAFKA_PARTITION_ERROR;
+    } else {
+        ret_event->type = SYNC_KAFKA_ERROR;
+    }
+}
+
+static void event_of_record(struct sync_kafka_consumer *c, const rd_kafka_message_t *message,
+                            struct sync_kafka_event *ret_event)
+{
+    rd_kafka_timestamp_type_t type;
+    ret_event->type = SYNC_KAFKA_RECORD;
+    ret_event->timestamp_ms = rd_kafka_message_timestamp(message, &type);
+    ret_event->append_time = type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME;
+    ret_event->key = (struct sync_bytes){message->key, message->key_len};
+    ret_event->value = (struct sync_bytes){message->payload, message->len};
+    ret_event->value_null = message->payload == NULL;
+    SYNC_ASSERT(message->partition >= 0 && message->partition < SYNC_KAFKA_PARTITIONS_MAX);
+    c->partitions[message->partition].next = message->offset + 1;
+    c->reachable = true;
+}
+
+void sync_kafka_poll(struct sync_kafka_consumer *c, int timeout_ms,
+                     struct sync_kafka_event *ret_event)
+{
+    ret_event->type = SYNC_KAFKA_NONE;
+    ret_event->message = NULL;
+    if (take_noted(c, ret_event)) {
+        return;
+    }
+    rd_kafka_message_t *message = rd_kafka_consumer_poll(c->handle, timeout_ms);
+    if (message == NULL) {
+        (void)take_noted(c, ret_event);
+        return;
+    }
+    ret_event->message = message;
+    ret_event->partition = message->partition;
+    ret_event->offset = message->offset;
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        event_of_error(message, ret_event);
+        return;
+    }
+    event_of_record(c, message, ret_event);
+}
+
+void sync_kafka_event_done(struct sync_kafka_event *event)
+{
+    if (event->message != NULL) {
+        rd_kafka_message_destroy(event->message);
+        event->message = NULL;
+    }
+}
+
+/* List of the partitions for which want is true. */
+static rd_kafka_topic_partition_list_t *
+partition_list(const struct sync_kafka_consumer *c,
+               bool (*want)(const struct sync_kafka_consumer *c, const struct partition *p))
+{
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new(SYNC_KAFKA_PARTITIONS_MAX);
+    for (int32_t i = 0; i < SYNC_KAFKA_PARTITIONS_MAX; i++) {
+        if (want(c, &c->partitions[i])) {
+            rd_kafka_topic_partition_list_add(list, c->topic, i)->offset = c->partitions[i].next;
+        }
+    }
+    return list;
+}
+
+static bool want_assigned(const struct sync_kafka_consumer *c, const struct partition *p)
+{
+    (void)c;
+    return p->assigned;
+}
+
+static bool want_pause(const struct sync_kafka_consumer *c, const struct partition *p)
+{
+    return c->pausing && p->assigned;
+}
+
+static bool want_resume(const struct sync_kafka_consumer *c, const struct partition *p)
+{
+    return !c->pausing && p->assigned && p->paused;
+}
+
+/* Brings pauses in line with what is wanted; only partitions that we paused are resumed. */
+static sync_status pauses_follow(struct sync_kafka_consumer *c, struct sync_error *err)
+{
+    rd_kafka_topic_partition_list_t *list =
+        partition_list(c, c->pausing ? want_pause : want_resume);
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (list->cnt > 0) {
+        error = c->pausing ? rd_kafka_pause_partitions(c->handle, list)
+                           : rd_kafka_resume_partitions(c->handle, list);
+    }
+    for (int i = 0; error == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
+        c->partitions[list->elems[i].partition].paused = c->pausing;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return error == RD_KAFKA_RESP_ERR_NO_ERROR
+               ? SYNC_OK
+               : kafka_fail(error, c->pausing ? "pause partitions" : "resume partitions", NULL,
+                            err);
+}
+
+/* The eager protocol knows only whole assignments: everything is set again, each at its own offset.
+ */
+static sync_status assignment_set(struct sync_kafka_consumer *c, struct sync_error *err)
+{
+    rd_kafka_topic_partition_list_t *list = partition_list(c, want_assigned);
+    rd_kafka_resp_err_t error = rd_kafka_assign(c->handle, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return kafka_fail(error, "assign partitions", NULL, err);
+    }
+    return pauses_follow(c, err);
+}
+
+sync_status sync_kafka_assign(struct sync_kafka_consumer *c, const int32_t *partitions,
+                              const int64_t *offsets, size_t count, struct sync_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        SYNC_ASSERT(partitions[i] >= 0 && partitions[i] < SYNC_KAFKA_PARTITIONS_MAX);
+        c->partitions[partitions[i]].assigned = true;
+        c->partitions[partitions[i]].next = offsets[i];
+    }
+    return assignment_set(c, err);
+}
+
+sync_status sync_kafka_unassign(struct sync_kafka_consumer *c, int32_t partition,
+                                struct sync_error *err)
+{
+    SYNC_ASSERT(partition >= 0 && partition < SYNC_KAFKA_PARTITIONS_MAX);
+    if (!c->partitions[partition].assigned) {
+        return SYNC_OK;
+    }
+    c->partitions[partition].assigned = false;
+    return assignment_set(c, err);
+}
+
+sync_status sync_kafka_pause(struct sync_kafka_consumer *c, bool pause, struct sync_error *err)
+{
+    c->pausing = pause;
+    return pauses_follow(c, err);
+}
+
+void sync_kafka_hint(struct sync_kafka_consumer *c, int32_t partition, int64_t position)
+{
+    if (c->noted != SYNC_KAFKA_NONE || !c->partitions[partition].assigned) {
+        return; /* never during a rebalance: a commit there can lose the assignment */
+    }
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, c->topic, partition)->offset = position;
+    if (rd_kafka_commit(c->handle, list, 1) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        c->hints_refused++;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+void sync_kafka_hint_counts(const struct sync_kafka_consumer *c, uint64_t *ret_taken,
+                            uint64_t *ret_refused)
+{
+    *ret_taken = c->hints_taken;
+    *ret_refused = c->hints_refused;
+}
+
+bool sync_kafka_is_reachable(const struct sync_kafka_consumer *c)
+{
+    return c->reachable;
+}
+
+int64_t sync_kafka_high_cached(struct sync_kafka_consumer *c, int32_t partition)
+{
+    int64_t low = -1;
+    int64_t high = -1;
+    rd_kafka_resp_err_t error =
+        rd_kafka_get_watermark_offsets(c->handle, c->topic, partition, &low, &high);
+    return error == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : -1;
+}
+
+sync_status sync_kafka_marks(struct sync_kafka_consumer *c, int32_t partition, int timeout_ms,
+                             int64_t *ret_low, int64_t *ret_high, struct sync_error *err)
+{
+    int64_t low = 0;
+    int64_t high = 0;
+    rd_kafka_resp_err_t error =
+        rd_kafka_query_watermark_offsets(c->handle, c->topic, partition, &low, &high, timeout_ms);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        char tried[320];
+        (void)snprintf(tried, sizeof tried, "ask for the marks of %s:%d", c->topic, partition);
+        return kafka_fail(error, tried, NULL, err);
+    }
+    *ret_low = low;
+    *ret_high = high;
+    return SYNC_OK;
+}
+
+sync_status sync_kafka_describe(struct sync_kafka_consumer *c, int timeout_ms,
+                                char ret_cluster_id[static 64], int32_t *ret_partitions,
+                                struct sync_error *err)
+{
+    return kafka_topic_describe(c->handle, c->topic, timeout_ms, ret_cluster_id, ret_partitions,
+                                err);
+}
