@@ -68,5 +68,8 @@ void sync_sender_disown(struct sync_sender *sender, int32_t partition);
  */
 int32_t sync_sender_fenced(struct sync_sender *sender);
 
+/* True when the database refused the sender in a way that no repeat mends: the process must end. Any thread. */
+bool sync_sender_failed(struct sync_sender *sender, struct sync_error *ret_error);
+
 void sync_sender_counters(struct sync_sender *sender, struct sync_sender_counters *ret_counters);
 #endif

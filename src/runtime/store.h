@@ -106,8 +106,19 @@ struct sync_lane_effect {
     enum { SYNC_LANE_DONE, SYNC_LANE_REFUSED, SYNC_LANE_CLOSED } ended;
     bool carried_on;             /* settle(): another fact carries the same effect on: back to waiting with body */
 };
+/* What an answer of the target means; the table stands in the entity's rules. */
+enum sync_lane_answer {
+    SYNC_LANE_ANSWER_DONE,
+    SYNC_LANE_ANSWER_RETRY,  /* the same again after a backoff */
+    SYNC_LANE_ANSWER_PARK,
+    SYNC_LANE_ANSWER_STOP,   /* the lane waits with alarm, nothing is parked or dropped */
+    SYNC_LANE_ANSWER_CLOSED, /* the target is gone: nothing more is sent to it */
+};
 struct sync_lane_store {
     const char *target;
+    const char *exhausted_rule; /* rule of a key that failed too often while its lane works for others (CS-57) */
+    /* Class of an answer and its rule id (static text). failed: no answer at all; code is 0 then. */
+    enum sync_lane_answer (*answer)(bool failed, int code, const char **ret_rule);
     /* Locks the entity rows ascending and fills the verdicts (CS-51, 56, 58). */
     sync_status (*look)(struct sync_db *db, struct sync_lane_effect *effects, size_t count, int64_t now_us,
                         struct sync_arena *arena, struct sync_error *err);
