@@ -5,6 +5,7 @@
 #include "config_rows.h"
 
 #include "../core/limits.h"
+#include "postgres.h"
 #include "secret.h"
 
 #include <inttypes.h>
@@ -268,8 +269,8 @@ static sync_status check_convergence(const struct sync_config *config, struct sy
     return SYNC_OK;
 }
 
-/* First setting whose endpoint is another machine, NULL when there is none. */
-static const char *first_remote(const struct sync_config *config, bool with_listeners)
+/* First setting that leads to another machine, NULL when there is none. */
+static const char *first_remote(const struct sync_config *config)
 {
     bool malformed = false;
     char host[256];
@@ -282,33 +283,74 @@ static const char *first_remote(const struct sync_config *config, bool with_list
             return "bridge.base_url";
         }
     }
-    if (with_listeners && !address_is_loopback(config->http_listen)) {
-        return "http.listen";
-    }
-    if (with_listeners && !address_is_loopback(config->capture_listen)) {
-        return "capture.listen";
-    }
     return NULL;
+}
+
+/*
+ * Whether the database is this machine. A DSN that does not resolve is left to the verbs that
+ * connect: the others must run without a database.
+ */
+static bool database_is_remote(const struct sync_config *config, bool *ret_known)
+{
+    struct sync_error ignored;
+    bool loopback = false;
+    sync_status status = sync_db_dsn_is_loopback(config->database_dsn, &loopback, &ignored);
+    *ret_known = sync_is_ok(status) || ignored.code == SYNC_CODE_INSECURE;
+    return *ret_known && !loopback;
+}
+
+static sync_status check_dev(const struct sync_config *config, struct sync_error *err)
+{
+    bool known = false;
+    const char *remote = first_remote(config);
+    if (remote == NULL && !address_is_loopback(config->http_listen)) {
+        remote = "http.listen";
+    }
+    if (remote == NULL && !address_is_loopback(config->capture_listen)) {
+        remote = "capture.listen";
+    }
+    if (remote == NULL && database_is_remote(config, &known)) {
+        remote = "database.dsn";
+    }
+    if (!config->dev || remote == NULL) {
+        return SYNC_OK;
+    }
+    return sync_fail_field(err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE, remote,
+                           "--dev is refused, because %s is not loopback; drop --dev or use "
+                           "127.0.0.1",
+                           remote);
+}
+
+/* Puts the place of the setting that err names before its sentence, unless the default is to blame.
+ */
+static void add_place(const struct sync_config *config, struct sync_error *err)
+{
+    const char *dot = strchr(err->field, '.');
+    char section[64] = "";
+    if (dot != NULL) {
+        (void)snprintf(section, sizeof section, "%.*s", (int)(dot - err->field), err->field);
+    }
+    int row = dot != NULL ? sync_config_row(section, dot + 1) : -1;
+    if (row >= 0 && strcmp(config->origins[row], "default") != 0) {
+        (void)sync_wrap(err, "%s", config->origins[row]); /* the class stays */
+    }
 }
 
 sync_status sync_config_check(struct sync_config *config, struct sync_error *err)
 {
-    static check_function *const checks[] = {check_kafka,       check_database, check_bridge,
-                                             check_listeners,   check_sizes,    check_convergence,
-                                             check_secret_files};
+    static check_function *const checks[] = {check_kafka,        check_database, check_bridge,
+                                             check_listeners,    check_sizes,    check_convergence,
+                                             check_secret_files, check_dev};
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         sync_status status = checks[i](config, err);
         if (!sync_is_ok(status)) {
+            if (err != NULL) {
+                add_place(config, err);
+            }
             return status;
         }
     }
-    config->loopback = first_remote(config, false) == NULL;
-    const char *remote = config->dev ? first_remote(config, true) : NULL;
-    if (remote != NULL) {
-        return sync_fail_field(err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE, remote,
-                               "--dev is refused, because %s is not loopback; drop --dev or use "
-                               "127.0.0.1",
-                               remote);
-    }
+    bool known = false;
+    config->loopback = first_remote(config) == NULL && !database_is_remote(config, &known) && known;
     return SYNC_OK;
 }

@@ -138,6 +138,8 @@ sync_status sync_db_setting(struct sync_db *db, const char *name, size_t capacit
  * (capture). Fails: FATAL config or insecure, naming database.dsn.
  */
 sync_status sync_db_dsn_check(const char *dsn, struct sync_error *err);
+/* The same, and says whether every host is loopback or a Unix socket. */
+sync_status sync_db_dsn_is_loopback(const char *dsn, bool *ret_loopback, struct sync_error *err);
 
 /* A script of several statements without parameters (migrations, SET). */
 sync_status sync_db_script(struct sync_db *db, const char *sql, struct sync_error *err);

@@ -111,3 +111,17 @@ sync_status sync_db_dsn_check(const char *dsn, struct sync_error *err)
     struct sync_dsn_hosts hosts;
     return sync_dsn_hosts_read(dsn, &hosts, err);
 }
+
+sync_status sync_db_dsn_is_loopback(const char *dsn, bool *ret_loopback, struct sync_error *err)
+{
+    struct sync_dsn_hosts hosts;
+    sync_status status = sync_dsn_hosts_read(dsn, &hosts, err);
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    *ret_loopback = true;
+    for (int i = 0; i < hosts.count; i++) {
+        *ret_loopback = *ret_loopback && is_local(&hosts.items[i]);
+    }
+    return SYNC_OK;
+}

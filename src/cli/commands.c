@@ -1,0 +1,35 @@
+/* The table of verbs: help, suggestions and dispatch all come from it. One row each; groups stand
+ * together. */
+#include "cli.h"
+
+/* clang-format off */
+const struct sync_command sync_commands[] = {
+    {.group = "Settings", .words = "config check", .usage = "",
+     .summary = "check the settings without starting anything", .needs_config = true, .run = sync_cli_config_check,
+     .help = "Reads defaults, file, conf.d, environment and flags as every other verb does, and says what is\n"
+             "wrong with file, line and column. Nothing is contacted but the name service.\n"
+             "\n"
+             "  altinn-sync -c /etc/altinn-sync/altinn-sync.yaml config check"},
+    {.group = "Settings", .words = "config show", .usage = "[--origin] [SECTION|OPTION]",
+     .summary = "print the effective settings", .needs_config = true, .run = sync_cli_config_show,
+     .help = "Secrets are masked.\n"
+             "\n"
+             "  --origin  also say which layer won: default, file and line, environment or flag\n"
+             "\n"
+             "  altinn-sync config show --origin kafka"},
+    {.group = "Catalogue", .words = "processors list", .usage = "",
+     .summary = "list entities and their routes", .run = sync_cli_processors_list,
+     .help = "A route is what \"run\" starts; its name is also its Kafka group."},
+    {.group = "Catalogue", .words = "processors describe", .usage = "NAME",
+     .summary = "print the routes, rules and fields of one entity", .run = sync_cli_processors_describe,
+     .help = "NAME is a processor or one of its routes.\n"
+             "\n"
+             "  altinn-sync processors describe status-to-altinn3"},
+    {.group = "Catalogue", .words = "version", .usage = "",
+     .summary = "print the version", .run = sync_cli_version, .help = ""},
+    {.group = "Catalogue", .words = "help", .usage = "[VERB]",
+     .summary = "explain the program or one verb", .run = sync_cli_help,
+     .help = "With -o json the table of verbs comes as JSON."},
+};
+/* clang-format on */
+const size_t sync_command_count = sizeof sync_commands / sizeof sync_commands[0];

@@ -1,0 +1,89 @@
+/* What the program says to a person on stderr: failures, usage, questions; and the exit codes. */
+#include "cli.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int code_of(enum sync_code code)
+{
+    switch ((int)code) { /* most codes are plain failures, so this one switch has a default */
+    case SYNC_CODE_USAGE:
+    case SYNC_CODE_CONFIG:
+    case SYNC_CODE_FILE:
+    case SYNC_CODE_SYNTAX:
+    case SYNC_CODE_UNKNOWN_KEY:
+    case SYNC_CODE_INSECURE:
+        return SYNC_EXIT_USAGE;
+    case SYNC_CODE_NOT_FOUND:
+        return SYNC_EXIT_NOT_FOUND;
+    case SYNC_CODE_REFUSED:
+    case SYNC_CODE_CLUSTER:
+        return SYNC_EXIT_REFUSED;
+    case SYNC_CODE_DB_UNREACHABLE:
+    case SYNC_CODE_KAFKA_UNREACHABLE:
+    case SYNC_CODE_HTTP_UNREACHABLE:
+    case SYNC_CODE_TIMEOUT:
+        return SYNC_EXIT_UNREACHABLE;
+    default:
+        return SYNC_EXIT_FAILED;
+    }
+}
+
+int sync_cli_exit_code(const struct sync_error *err)
+{
+    return code_of(err->code);
+}
+
+int sync_cli_fail(const struct sync_error *err)
+{
+    (void)fprintf(stderr, "altinn-sync: %s\n", err->text);
+    return sync_cli_exit_code(err);
+}
+
+int sync_cli_fail_process(const struct sync_error *err)
+{
+    return sync_cli_fail(err) == SYNC_EXIT_USAGE ? SYNC_EXIT_USAGE : SYNC_EXIT_FAILED;
+}
+
+int sync_cli_usage(const char *verb, const char *format, ...)
+{
+    va_list args;
+    (void)fprintf(stderr, "altinn-sync %s: ", verb);
+    va_start(args, format);
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fprintf(stderr, "\nSee: altinn-sync help %s\n", verb);
+    return SYNC_EXIT_USAGE;
+}
+
+bool sync_cli_confirm(const struct sync_cli *cli, const char *question)
+{
+    if (cli->yes) {
+        return true;
+    }
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+        (void)fprintf(stderr,
+                      "altinn-sync: nothing was changed, because nobody can be asked here; add "
+                      "--yes to go on\n");
+        return false;
+    }
+    char answer[16];
+    (void)fprintf(stderr, "%s [y/N] ", question);
+    (void)fflush(stderr);
+    bool yes =
+        fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
+    if (!yes) {
+        (void)fprintf(stderr, "altinn-sync: nothing was changed\n");
+    }
+    return yes;
+}
+
+bool sync_cli_colors(const struct sync_cli *cli, FILE *out)
+{
+    const char *refused = getenv("NO_COLOR");
+    const char *terminal = getenv("TERM");
+    return !cli->no_color && (refused == NULL || refused[0] == '\0') && isatty(fileno(out)) &&
+           terminal != NULL && strcmp(terminal, "dumb") != 0;
+}
