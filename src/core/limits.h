@@ -67,6 +67,14 @@
 #define SYNC_HOLD_DOWN_MS 15000        /* longest wait before an uncertain call is looked at again */
 #define SYNC_CONVERGENCE_MS 60000      /* drain + session + backoff + hold-down stay below: promised */
 
+/* Logs and metrics ---------------------------------------------------------------------------------- */
+#define SYNC_LOG_LINE_BYTES_MAX 4096     /* below PIPE_BUF, so that lines of several processes do not mix */
+#define SYNC_LOG_REPEAT_US 1000000       /* the same line within it is counted, not written */
+#define SYNC_LOG_RECENT_LINES 16         /* different lines that are watched for repeats */
+#define SYNC_METRIC_FAMILIES_MAX 128
+#define SYNC_METRIC_SERIES_MAX 1000      /* lines on the page: what a scraper is promised */
+#define SYNC_METRIC_LABELS_MAX 6
+
 /* HTTP ---------------------------------------------------------------------------------------------- */
 #define SYNC_HTTP_CONNECT_MS 3000
 #define SYNC_HTTP_TOTAL_MS 10000

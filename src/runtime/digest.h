@@ -7,10 +7,13 @@
 struct sync_digest {
     uint8_t bytes[SYNC_DIGEST_BYTES]; /* canonical byte order */
 };
-/* Over offset (8, big-endian), timestamp ms (8), key length (4, -1 = null), key, value length, value. */
-struct sync_digest sync_digest_record(int64_t offset, int64_t timestamp_ms, struct sync_bytes key, struct sync_bytes value);
+/* Over offset (8, big-endian), timestamp ms (8), key length (4, -1 = null), key, value length,
+ * value. */
+struct sync_digest sync_digest_record(int64_t offset, int64_t timestamp_ms, struct sync_bytes key,
+                                      struct sync_bytes value);
 /* SHA-256 of bytes (migration checksums). */
 void sync_digest_sha256(struct sync_bytes bytes, uint8_t ret_sum[32]);
-/* (murmur2(key) with the sign bit cleared) mod partitions: the partition of a key; "7001" of 48 is 26. */
+/* (murmur2(key) with the sign bit cleared) mod partitions: the partition of a key; "7001" of 48
+ * is 26. */
 int32_t sync_digest_partition(struct sync_bytes key, int32_t partitions);
 #endif
