@@ -18,6 +18,13 @@
 #define SYNC_DATUM_EMPTY_ITEMS_MAX 1024       /* items of zero size cost no bytes, so they need a bound */
 #define SYNC_SCHEMA_BYTES_MAX (64 * 1024)
 #define SYNC_SCHEMA_DEPTH_MAX 32
+#define SYNC_SCHEMA_NAME_BYTES_MAX 255        /* one full name */
+#define SYNC_SCHEMA_MEMBERS_MAX 1024          /* fields, symbols or branches of a type: checks are quadratic */
+#define SYNC_SCHEMA_FILES_MAX 1024            /* of a directory of schemas */
+#define SYNC_SCHEMA_DIRS_MAX 16               /* nested directories of it */
+#define SYNC_DECODER_WRITERS_MAX 64           /* schemas of one topic within the replay window */
+#define SYNC_PLAN_NODES_MAX 65536             /* a type that several paths read is compiled for each */
+#define SYNC_FIELD_PATH_BYTES_MAX 256         /* dotted path of a field */
 
 /* Clock and time rules ------------------------------------------------------------------------------ */
 #define SYNC_FUTURE_MAX_US (5LL * 60 * 1000000) /* CS-07: event time ahead of the append time */
