@@ -1,7 +1,7 @@
 /*
- * Decides and writes one batch inside an open transaction: intake, settle, lock, release, load, fold, store,
- * outbox, hold, park, decision log, counts. The same for the live loop, "load" and adoption. Opens and
- * ends no transaction and knows no entity.
+ * Decides and writes one batch inside an open transaction: intake, settle, lock, release, load,
+ * fold, store, outbox, hold, park, decision log, counts. The same for the live loop, "load" and
+ * adoption. Opens and ends no transaction and knows no entity.
  */
 #ifndef SYNC_RUNTIME_APPLY_H
 #define SYNC_RUNTIME_APPLY_H
@@ -18,8 +18,8 @@ struct sync_applier {
     const char *scope;                /* usually route->name */
     const struct sync_topics *topics; /* partition counts of lanes */
     struct sync_decoder *decoder;
-    int decision_mode;                /* 0 off, 1 sampled, 2 full */
-    bool keep_parked_bytes;           /* all endpoints are loopback */
+    int decision_mode;      /* 0 off, 1 sampled, 2 full */
+    bool keep_parked_bytes; /* all endpoints are loopback */
     int64_t held_unknown_age_s, held_expected_age_s;
 };
 
@@ -27,12 +27,13 @@ struct sync_applier {
 void sync_apply_intake(struct sync_applier *applier, struct sync_batch *batch);
 
 /*
- * Everything between gate and COMMIT. extra_keys: entities to adopt though no record of this batch names
- * them (load, sweep).
- * Fails: class of the statement; the caller rolls back. ret_lane_effects: effects now waiting (wake the sender).
+ * Everything between gate and COMMIT. extra_keys: entities to adopt though no record of this batch
+ * names them (load, sweep). Fails: class of the statement; the caller rolls back. ret_lane_effects:
+ * effects now waiting (wake the sender).
  */
-sync_status sync_apply_batch(struct sync_applier *applier, struct sync_batch *batch, const struct sync_key *extra_keys,
-                             size_t extra_count, size_t *ret_lane_effects, struct sync_error *err);
+sync_status sync_apply_batch(struct sync_applier *applier, struct sync_batch *batch,
+                             const struct sync_key *extra_keys, size_t extra_count,
+                             size_t *ret_lane_effects, struct sync_error *err);
 
 /* Adds the outcome counts, decisions and metrics of a committed batch to the process counters. */
 void sync_apply_count(const struct sync_applier *applier, const struct sync_batch *batch);

@@ -1,0 +1,325 @@
+/*
+ * Effects of a batch: their ids, lanes, states and rows in sync.outbox. Not here: sending
+ * (sender.c), what an effect means (processor).
+ */
+#include "../core/limits.h"
+#include "apply_parts.h"
+#include "digest.h"
+#include "id.h"
+
+#include <stdio.h>
+
+/* Of the dialog targets one outlives a purge: the one that tells of it. */
+#define DIALOG_TARGET "dialog"
+#define DIALOG_DELETE "dialog/delete"
+
+static const struct sync_statement skip_rows = {
+    "outbox_skip",
+    "UPDATE sync.outbox SET state = 3, ended_at = $2 WHERE entity_key = ANY ($1)"
+    " AND state IN (0, 6) AND target = '" DIALOG_TARGET "' AND name <> '" DIALOG_DELETE "'"};
+
+/*
+ * A second insert of an id does nothing, unless it revives an effect that was parked, closed or had
+ * no route; on a closed target a parked one becomes closed, so that "lanes open" finds it.
+ */
+static const struct sync_statement insert_rows = {
+    "outbox_insert",
+    "INSERT INTO sync.outbox AS outbox (effect_id, name, target, scope, topic, partition, "
+    "entity_key,"
+    " state, not_before, body, created_at, ended_at)"
+    " SELECT n.effect_id, n.name, n.target, n.scope, n.topic, n.partition, n.entity_key, n.state, "
+    "$11,"
+    " n.body, $11, CASE WHEN n.state = 0 THEN NULL ELSE $11 END"
+    " FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], "
+    "$7::text[],"
+    " $8::smallint[], $9::bytea[], $10::text[]) WITH ORDINALITY AS n (effect_id, name, target, "
+    "scope,"
+    " topic, partition, entity_key, state, body, single, place)"
+    " WHERE n.single IS NULL OR NOT EXISTS (SELECT FROM sync.outbox o"
+    " WHERE o.entity_key = n.entity_key AND o.state IN (0, 6) AND o.target = n.target"
+    " AND starts_with(o.name, n.single))"
+    " ORDER BY n.place"
+    " ON CONFLICT (effect_id) DO UPDATE SET state = excluded.state, scope = excluded.scope,"
+    " topic = excluded.topic, partition = excluded.partition, seq = DEFAULT, attempt = 0,"
+    " not_before = excluded.not_before, body = excluded.body, ended_at = excluded.ended_at"
+    " WHERE outbox.state IN (4, 5, 6) AND excluded.state = 0"
+    " OR outbox.state = 4 AND excluded.state = 5"
+    " RETURNING state"};
+
+/* A new effect must not wait behind a look-up that failed: those not sent yet are due at once. */
+static const struct sync_statement hurry_rows = {
+    "outbox_hurry",
+    "UPDATE sync.outbox SET not_before = $6 WHERE (scope, topic, partition, target, entity_key) IN"
+    " (SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[]))"
+    " AND state = 0 AND attempt = 0 AND not_before > $6"};
+
+sync_status apply_effects_take(struct apply *apply, const struct sync_record *record,
+                               const struct sync_key *entity, struct sync_effects *effects,
+                               struct sync_error *err)
+{
+    const struct sync_entity *owner = apply_entity_find(apply, entity);
+    SYNC_ASSERT(owner != NULL);
+    struct apply_effect **last_of = &apply->last_of[owner - apply->batch->entities];
+    for (size_t i = 0; i < effects->count; i++) {
+        struct apply_effect *row = sync_arena_take(apply->batch->arena, sizeof *row);
+        if (row == NULL) {
+            return apply_full(err);
+        }
+        row->record = record;
+        row->entity = *entity;
+        row->effect = effects->items[i];
+        row->before = *last_of;
+        *last_of = row;
+        if (apply->last_effect == NULL) {
+            apply->first_effect = row;
+        } else {
+            apply->last_effect->next = row;
+        }
+        apply->last_effect = row;
+        apply->effect_count++;
+    }
+    effects->count = 0;
+    return SYNC_OK;
+}
+
+/* Settling ------------------------------------------------------------------------------------ */
+
+static struct sync_uuid id_of(const struct sync_effect *effect)
+{
+    char name[SYNC_EFFECT_NAME_MAX + 16];
+    (void)snprintf(name, sizeof name, "altinn-sync/%s", effect->name);
+    return sync_id_v5(&effect->namespace_id, sync_bytes_text(name));
+}
+
+/* The lane belongs to the target: to the partition of the key in the topic whose route ends there.
+ */
+static void lane_of(const struct apply *apply, struct apply_effect *row)
+{
+    const struct sync_processor *processor = apply->applier->processor;
+    for (size_t i = 0; i < processor->route_count; i++) {
+        const struct sync_route *route = &processor->routes[i];
+        if (route->target == NULL || strcmp(route->target, row->effect.target) != 0) {
+            continue;
+        }
+        const struct sync_topic *topic = sync_topics_find(apply->applier->topics, route->topic);
+        SYNC_ASSERT(topic != NULL);
+        row->lane = route;
+        row->partition = sync_digest_partition(
+            (struct sync_bytes){(const uint8_t *)row->entity.text, row->entity.size},
+            topic->partitions);
+        row->state = row->effect.closed ? OUTBOX_CLOSED : OUTBOX_WAITING;
+        return;
+    }
+    row->lane = NULL;
+    row->partition = apply->batch->partition;
+    row->state = OUTBOX_NO_ROUTE;
+}
+
+static bool is_pending(const struct apply_effect *row)
+{
+    return !row->dropped && !row->effect.skip_dialog &&
+           (row->state == OUTBOX_WAITING || row->state == OUTBOX_NO_ROUTE);
+}
+
+/* What this batch decided before for the same entity changes as a row of the table would. */
+static void meet_earlier(struct apply_effect *row)
+{
+    size_t prefix = row->effect.single_prefix_size;
+    for (struct apply_effect *old = row->before; old != NULL; old = old->before) {
+        if (row->effect.skip_dialog) {
+            if (is_pending(old) && strcmp(old->effect.target, DIALOG_TARGET) == 0 &&
+                strcmp(old->effect.name, DIALOG_DELETE) != 0) {
+                old->state = OUTBOX_SKIPPED;
+            }
+            continue;
+        }
+        if (old->effect.skip_dialog || old->dropped) {
+            continue;
+        }
+        bool same_id = sync_uuid_compare(&old->id, &row->id) == 0;
+        bool stands_for = prefix > 0 && is_pending(old) &&
+                          strncmp(old->effect.name, row->effect.name, prefix) == 0;
+        row->dropped = row->dropped || same_id || stands_for;
+    }
+}
+
+void apply_effects_settle(struct apply *apply)
+{
+    for (struct apply_effect *row = apply->first_effect; row != NULL; row = row->next) {
+        if (!row->effect.skip_dialog) {
+            row->id = id_of(&row->effect);
+            lane_of(apply, row);
+        }
+        meet_earlier(row);
+    }
+}
+
+/* Rows ---------------------------------------------------------------------------------------- */
+
+/* Columns of the insert; the first five arrays but the last of "hurry" are among them. */
+struct columns {
+    struct sync_uuid *ids;
+    struct sync_bytes *names, *targets, *scopes, *topics, *keys, *bodies, *singles;
+    int32_t *partitions;
+    int16_t *states;
+    size_t count;
+};
+
+static bool columns_take(struct sync_arena *arena, size_t count, struct columns *ret_columns)
+{
+    struct sync_bytes **texts[] = {
+        &ret_columns->names, &ret_columns->targets, &ret_columns->scopes, &ret_columns->topics,
+        &ret_columns->keys,  &ret_columns->bodies,  &ret_columns->singles};
+    bool full = false;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        *texts[i] = sync_arena_take_array(arena, count, sizeof **texts[i]);
+        full = full || *texts[i] == NULL;
+    }
+    ret_columns->ids = sync_arena_take_array(arena, count, sizeof *ret_columns->ids);
+    ret_columns->partitions = sync_arena_take_array(arena, count, sizeof *ret_columns->partitions);
+    ret_columns->states = sync_arena_take_array(arena, count, sizeof *ret_columns->states);
+    return !full && ret_columns->ids != NULL && ret_columns->partitions != NULL &&
+           ret_columns->states != NULL;
+}
+
+static struct sync_bytes key_bytes(const struct sync_key *key)
+{
+    return (struct sync_bytes){(const uint8_t *)key->text, key->size};
+}
+
+static void columns_add(const struct apply *apply, const struct apply_effect *row,
+                        struct columns *columns)
+{
+    const struct sync_effect *effect = &row->effect;
+    size_t at = columns->count++;
+    columns->ids[at] = row->id;
+    columns->names[at] = sync_bytes_text(effect->name);
+    columns->targets[at] = sync_bytes_text(effect->target);
+    columns->scopes[at] =
+        sync_bytes_text(row->lane != NULL ? row->lane->name : apply->batch->scope);
+    columns->topics[at] =
+        sync_bytes_text(row->lane != NULL ? row->lane->topic : apply->batch->topic);
+    columns->keys[at] = key_bytes(&row->entity);
+    columns->bodies[at] = (struct sync_bytes){(const uint8_t *)effect->body, effect->body_size};
+    if (effect->single_prefix_size > 0) {
+        columns->singles[at] =
+            (struct sync_bytes){(const uint8_t *)effect->name, effect->single_prefix_size};
+    }
+    columns->partitions[at] = row->partition;
+    columns->states[at] = (int16_t)row->state;
+}
+
+static struct sync_params *params_new(struct sync_arena *arena)
+{
+    struct sync_params *params = sync_arena_take(arena, sizeof *params);
+    if (params != NULL) {
+        sync_params_init(params, arena);
+    }
+    return params;
+}
+
+static sync_status add_skips(struct apply *apply, struct sync_call *calls, size_t *count,
+                             struct sync_error *err)
+{
+    struct sync_arena *arena = apply->batch->arena;
+    struct sync_bytes *keys = sync_arena_take_array(arena, apply->effect_count, sizeof *keys);
+    struct sync_params *params = params_new(arena);
+    if (keys == NULL || params == NULL) {
+        return apply_full(err);
+    }
+    size_t used = 0;
+    for (const struct apply_effect *row = apply->first_effect; row != NULL; row = row->next) {
+        if (row->effect.skip_dialog) {
+            keys[used++] = key_bytes(&row->entity);
+        }
+    }
+    if (used > 0) {
+        sync_params_text_array(params, keys, used);
+        sync_params_time(params, apply->batch->now_us);
+        calls[(*count)++] = (struct sync_call){&skip_rows, params};
+    }
+    return SYNC_OK;
+}
+
+static sync_status add_insert(const struct apply *apply, const struct columns *columns,
+                              struct sync_call *calls, size_t *count, struct sync_error *err)
+{
+    struct sync_params *params = params_new(apply->batch->arena);
+    if (params == NULL) {
+        return apply_full(err);
+    }
+    sync_params_uuid_array(params, columns->ids, NULL, columns->count);
+    sync_params_text_array(params, columns->names, columns->count);
+    sync_params_text_array(params, columns->targets, columns->count);
+    sync_params_text_array(params, columns->scopes, columns->count);
+    sync_params_text_array(params, columns->topics, columns->count);
+    sync_params_int4_array(params, columns->partitions, NULL, columns->count);
+    sync_params_text_array(params, columns->keys, columns->count);
+    sync_params_int2_array(params, columns->states, NULL, columns->count);
+    sync_params_bytes_array(params, columns->bodies, columns->count);
+    sync_params_text_array(params, columns->singles, columns->count);
+    sync_params_time(params, apply->batch->now_us);
+    calls[(*count)++] = (struct sync_call){&insert_rows, params};
+    return SYNC_OK;
+}
+
+/* Only for keys that get a waiting effect now. */
+static sync_status add_hurry(const struct apply *apply, const struct columns *all,
+                             struct sync_call *calls, size_t *count, struct sync_error *err)
+{
+    struct columns some = {0};
+    if (!columns_take(apply->batch->arena, all->count, &some)) {
+        return apply_full(err);
+    }
+    for (size_t i = 0; i < all->count; i++) {
+        if (all->states[i] == OUTBOX_WAITING) {
+            size_t at = some.count++;
+            some.scopes[at] = all->scopes[i];
+            some.topics[at] = all->topics[i];
+            some.partitions[at] = all->partitions[i];
+            some.targets[at] = all->targets[i];
+            some.keys[at] = all->keys[i];
+        }
+    }
+    struct sync_params *params = params_new(apply->batch->arena);
+    if (params == NULL) {
+        return apply_full(err);
+    }
+    if (some.count > 0) {
+        sync_params_text_array(params, some.scopes, some.count);
+        sync_params_text_array(params, some.topics, some.count);
+        sync_params_int4_array(params, some.partitions, NULL, some.count);
+        sync_params_text_array(params, some.targets, some.count);
+        sync_params_text_array(params, some.keys, some.count);
+        sync_params_time(params, apply->batch->now_us);
+        calls[(*count)++] = (struct sync_call){&hurry_rows, params};
+    }
+    return SYNC_OK;
+}
+
+sync_status apply_outbox_calls(struct apply *apply, struct sync_call *calls, size_t *count,
+                               size_t *ret_insert, struct sync_error *err)
+{
+    struct columns columns = {0};
+    *ret_insert = SIZE_MAX;
+    if (apply->effect_count == 0) {
+        return SYNC_OK;
+    }
+    if (!columns_take(apply->batch->arena, apply->effect_count, &columns)) {
+        return apply_full(err);
+    }
+    for (const struct apply_effect *row = apply->first_effect; row != NULL; row = row->next) {
+        if (!row->dropped && !row->effect.skip_dialog) {
+            columns_add(apply, row, &columns);
+        }
+    }
+    sync_status status = add_skips(apply, calls, count, err);
+    if (sync_is_ok(status) && columns.count > 0) {
+        status = add_hurry(apply, &columns, calls, count, err);
+    }
+    if (sync_is_ok(status) && columns.count > 0) {
+        *ret_insert = *count;
+        status = add_insert(apply, &columns, calls, count, err);
+    }
+    return status;
+}

@@ -1,0 +1,196 @@
+/*
+ * Release: what was held for an entity, or parked only because a limit of holding was reached,
+ * comes back into the transaction that creates or adopts its mapping. Not here: who is adopted
+ * (store).
+ */
+#include "apply_parts.h"
+
+/* Columns of both statements, in this order. */
+enum column { SCOPE, TOPIC, PARTITION, OFFSET, KEY, APPENDED, RECORD };
+
+/* Its scope names the consumer, perhaps with the id of a replay behind '#'. */
+static const struct sync_statement take_held = {
+    "release_held",
+    "WITH gone AS (DELETE FROM sync.hold WHERE entity_key = ANY ($1)"
+    " AND split_part(scope, '#', 1) = ANY ($2)"
+    " RETURNING scope, topic, partition, record_offset, entity_key, appended_at, record)"
+    " SELECT * FROM gone ORDER BY topic COLLATE \"C\", record_offset, scope COLLATE \"C\""};
+static const struct sync_statement take_parked = {
+    "release_parked",
+    "WITH found AS (SELECT scope, topic, partition, record_offset, entity_key, appended_at, record"
+    " FROM sync.parked WHERE state = 0 AND entity_key = ANY ($1)"
+    " AND split_part(scope, '#', 1) = ANY ($2) AND code = ANY ($3) AND NOT sealed"
+    " AND record IS NOT NULL FOR UPDATE),"
+    " done AS (UPDATE sync.parked AS p SET state = 1, record = NULL FROM found AS f"
+    " WHERE (p.scope, p.topic, p.partition, p.record_offset) ="
+    " (f.scope, f.topic, f.partition, f.record_offset)"
+    " RETURNING f.scope, f.topic, f.partition, f.record_offset, f.entity_key, f.appended_at, "
+    "f.record)"
+    " SELECT * FROM done ORDER BY topic COLLATE \"C\", record_offset, scope COLLATE \"C\""};
+
+static bool is_released(const struct sync_entity *entity)
+{
+    return entity->adopted || entity->excluded;
+}
+
+static size_t count_released(const struct sync_batch *batch)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < batch->entity_count; i++) {
+        count += is_released(&batch->entities[i]);
+    }
+    return count;
+}
+
+static sync_status release_params(const struct apply *apply, size_t count,
+                                  struct sync_params *ret_params, struct sync_error *err)
+{
+    const struct sync_batch *batch = apply->batch;
+    const struct sync_processor *processor = apply->applier->processor;
+    struct sync_bytes *keys = sync_arena_take_array(batch->arena, count, sizeof *keys);
+    struct sync_bytes *scopes =
+        sync_arena_take_array(batch->arena, processor->route_count, sizeof *scopes);
+    if (keys == NULL || scopes == NULL) {
+        return apply_full(err);
+    }
+    size_t used = 0;
+    for (size_t i = 0; i < batch->entity_count; i++) {
+        const struct sync_entity *entity = &batch->entities[i];
+        if (is_released(entity)) {
+            keys[used++] = (struct sync_bytes){(const uint8_t *)entity->key.text, entity->key.size};
+        }
+    }
+    for (size_t i = 0; i < processor->route_count; i++) {
+        scopes[i] = sync_bytes_text(processor->routes[i].name);
+    }
+    const struct sync_bytes codes[] = {sync_bytes_text(sync_code_word(SYNC_CODE_HELD_TOO_LONG)),
+                                       sync_bytes_text(sync_code_word(SYNC_CODE_HELD_TOO_MANY))};
+    sync_params_init(ret_params, batch->arena);
+    sync_params_text_array(ret_params, keys, count);
+    sync_params_text_array(ret_params, scopes, processor->route_count);
+    sync_params_text_array(ret_params, codes, 2);
+    return SYNC_OK;
+}
+
+static const struct sync_route *route_of(const struct sync_processor *processor, const char *scope)
+{
+    size_t size = strcspn(scope, "#");
+    for (size_t i = 0; i < processor->route_count; i++) {
+        const char *name = processor->routes[i].name;
+        if (strlen(name) == size && memcmp(name, scope, size) == 0) {
+            return &processor->routes[i];
+        }
+    }
+    return NULL;
+}
+
+static struct sync_bytes column(const struct apply *apply, const struct sync_result *result,
+                                int row, enum column column)
+{
+    return sync_arena_copy(apply->batch->arena, sync_result_bytes(result, row, (int)column));
+}
+
+/* One row as a record; decoded, and ready for the fold. */
+static sync_status record_of(struct apply *apply, const struct sync_result *result, int row,
+                             struct sync_record *record, struct sync_error *err)
+{
+    struct sync_bytes scope = column(apply, result, row, SCOPE);
+    struct sync_bytes topic = column(apply, result, row, TOPIC);
+    struct sync_bytes key = column(apply, result, row, KEY);
+    record->value = column(apply, result, row, RECORD);
+    if (scope.data == NULL || topic.data == NULL || key.data == NULL ||
+        record->value.data == NULL) {
+        return apply_full(err);
+    }
+    SYNC_ASSERT(key.size < sizeof record->entity.text);
+    record->scope = (const char *)scope.data;
+    record->topic = (const char *)topic.data;
+    record->route = route_of(apply->applier->processor, record->scope);
+    SYNC_ASSERT(record->route != NULL);
+    record->partition = sync_result_int4(result, row, PARTITION);
+    record->offset = sync_result_int8(result, row, OFFSET);
+    record->key = key;
+    memcpy(record->entity.text, key.data, key.size);
+    record->entity.size = key.size;
+    int64_t appended_us = sync_result_time(result, row, APPENDED);
+    record->timestamp_ms = appended_us / 1000;
+    const struct sync_entity *entity = apply_entity_find(apply, &record->entity);
+    SYNC_ASSERT(entity != NULL);
+    record->context = (struct sync_context){
+        .appended_us = appended_us,
+        .decided_us = apply->batch->now_us,
+        .topic_system = record->route->from,
+        .key = key,
+        .released = !entity->excluded, /* an excluded one ends by the mapping rules */
+    };
+    return apply_decode(apply->applier, apply->batch, record) ? SYNC_OK : apply_full(err);
+}
+
+/* Whether the next held row comes before the next parked one: by topic, then offset. */
+static bool is_held_first(const struct sync_result *held, int i, const struct sync_result *parked,
+                          int j)
+{
+    if (i == held->rows || j == parked->rows) {
+        return i < held->rows;
+    }
+    struct sync_bytes a = sync_result_bytes(held, i, TOPIC);
+    struct sync_bytes b = sync_result_bytes(parked, j, TOPIC);
+    int order = memcmp(a.data, b.data, a.size < b.size ? a.size : b.size);
+    if (order != 0 || a.size != b.size) {
+        return order != 0 ? order < 0 : a.size < b.size;
+    }
+    return sync_result_int8(held, i, OFFSET) <= sync_result_int8(parked, j, OFFSET);
+}
+
+/* Both results are in order. */
+static sync_status merge(struct apply *apply, const struct sync_result *held,
+                         const struct sync_result *parked, struct sync_error *err)
+{
+    struct sync_batch *batch = apply->batch;
+    size_t total = (size_t)held->rows + (size_t)parked->rows;
+    struct sync_record *all = sync_arena_take_array(batch->arena, total + 1, sizeof *all);
+    if (all == NULL) {
+        return apply_full(err);
+    }
+    int i = 0;
+    int j = 0;
+    for (size_t at = 0; at < total; at++) {
+        bool from_held = is_held_first(held, i, parked, j);
+        all[at].released_held = from_held;
+        all[at].released_parked = !from_held;
+        sync_status status = from_held ? record_of(apply, held, i++, &all[at], err)
+                                       : record_of(apply, parked, j++, &all[at], err);
+        if (!sync_is_ok(status)) {
+            return status;
+        }
+    }
+    batch->released = all;
+    batch->released_count = total;
+    return SYNC_OK;
+}
+
+/* Held first: what another transaction ages meanwhile has then become visible among the parked. */
+sync_status apply_release(struct apply *apply, struct sync_error *err)
+{
+    size_t count = count_released(apply->batch);
+    if (count == 0) {
+        return SYNC_OK;
+    }
+    struct sync_params params;
+    sync_status status = release_params(apply, count, &params, err);
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    struct sync_params held_params = params;
+    held_params.count = 2;
+    SYNC_RESULT held = {0};
+    SYNC_RESULT parked = {0};
+    status = sync_db_exec(apply->applier->db, &take_held, &held_params, &held, err);
+    if (sync_is_ok(status)) {
+        status = sync_db_exec(apply->applier->db, &take_parked, &params, &parked, err);
+    }
+    if (sync_is_ok(status)) {
+        status = merge(apply, &held, &parked, err);
+    }
+    return status;
+}
