@@ -17,6 +17,14 @@ const struct sync_command sync_commands[] = {
              "  --origin  also say which layer won: default, file and line, environment or flag\n"
              "\n"
              "  altinn-sync config show --origin kafka"},
+    {.group = "Settings", .words = "topics validate", .usage = "[-f FILE]…",
+     .summary = "check topics.yaml without a broker", .needs_config = true, .run = sync_cli_topics_validate,
+     .help = "Prints every fault with file, line, column and a caret. Without -f the files of topics.file and\n"
+             "topics.overlay are read; with --dev the overlay is topics.dev.yaml.\n"
+             "\n"
+             "  -f FILE  file of topics; repeatable, later is laid over earlier\n"
+             "\n"
+             "  altinn-sync topics validate -f topics.yaml -f topics.dev.yaml"},
     {.group = "Catalogue", .words = "processors list", .usage = "",
      .summary = "list entities and their routes", .run = sync_cli_processors_list,
      .help = "A route is what \"run\" starts; its name is also its Kafka group."},
