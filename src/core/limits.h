@@ -88,6 +88,8 @@
 #define SYNC_BRIDGE_TOTAL_MS 35000    /* the facade waits 30 s for Altinn 2 */
 #define SYNC_HTTP_ANSWER_BYTES_MAX (1024 * 1024)
 #define SYNC_HTTP_BODY_BYTES_MAX (1024 * 1024)
+#define SYNC_HTTP_HEAD_BYTES_MAX 16384 /* request line and headers */
+#define SYNC_HTTP_STOP_MS 2000        /* answers on their way get this long when a server stops */
 #define SYNC_HTTP_REQUESTS_MAX 64     /* open requests of a receiver */
 #define SYNC_RECEIVER_ANSWER_MS 10000 /* then 503: the caller repeats, the set absorbs */
 #define SYNC_RECEIVER_LOOKUP_MS 2000
