@@ -75,7 +75,7 @@ def kinds(a2):
         one("kind beyond int32", "varint", kind=long(2**40)),
         one("empty stream", "field_range", stream=text("")),
         one("stream of 65 bytes", "field_range", stream=text("s" * 65)),
-        one("no Altinn 2 id", "field_range", altinn2_id=long(0)),
+        one("no Altinn 2 id", "field_missing", altinn2_id=long(0)),
         one("Altinn 2 id zero", "field_range", altinn2_id=long(1) + long(0)),
         one("born in the other system", "field_range", system=long(1), altinn3_id=long(1) + text(PARTY)),
         ("key of another message", str(a2 + 1), good, "key_mismatch"),
