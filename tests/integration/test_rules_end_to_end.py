@@ -66,7 +66,7 @@ def purge_beats_everything_in_every_order(stack):
     for index in range(len(orders)):
         message = 1010 + index
         wait_until("three rows", lambda: len(a3_rows(stack, message)) == 3, 30)
-        check(stack.one("SELECT purged FROM sync.correspondence WHERE altinn2_id = %s", message), "purged")
+        check(stack.one("SELECT is_purged FROM sync.correspondence WHERE altinn2_id = %s", message), "purged")
         check(stack.one("""SELECT count(*) FROM correspondence."IdempotencyKeys" WHERE "CorrespondenceId" = %s""",
                         a3_id(message)) == 1, "one purge key")
         check(stack.one("""SELECT count(*) FROM correspondence."CorrespondenceDeleteEvents"
