@@ -27,6 +27,7 @@ void *sync_arena_take_array(struct sync_arena *arena, size_t count, size_t size)
 /* Copy of bytes in the arena, with a NUL behind them; data is NULL when the arena is full. */
 struct sync_bytes sync_arena_copy(struct sync_arena *arena, struct sync_bytes bytes);
 
+/* Where the arena stands, and back to there: what was taken since is gone. Never fails. */
 size_t sync_arena_mark(const struct sync_arena *arena);
 void sync_arena_reset(struct sync_arena *arena, size_t mark);
 

@@ -220,7 +220,7 @@ static sync_status step_real(struct reader *r, const struct sync_plan_node *node
     SYNC_ASSERT(node->wire == SYNC_WIRE_FLOAT || node->wire == SYNC_WIRE_DOUBLE);
     SYNC_ASSERT(r->at <= r->size);
     bool is_float = node->wire == SYNC_WIRE_FLOAT;
-    struct sync_bytes bytes;
+    struct sync_bytes bytes = {NULL, 0};
     sync_status status = read_fixed(r, is_float ? 4 : 8, &bytes);
     if (!sync_is_ok(status)) {
         return status;

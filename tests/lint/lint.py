@@ -19,7 +19,7 @@ WIDTH = 100
 LINES_MAX = 60
 PARAMETERS_MAX = 5
 HEADERS = {  # third-party header -> the files that may include it
-    "librdkafka/rdkafka.h": ["src/runtime/kafka*.c", "dev/broker.c"],
+    "librdkafka/rdkafka.h": ["src/runtime/kafka.c", "src/runtime/kafka_*.[ch]", "dev/broker.c"],
     "librdkafka/rdkafka_mock.h": ["dev/broker.c"],
     "libpq-fe.h": ["src/runtime/postgres*.c", "connectors/altinn3/capture*.c"],
     "curl/curl.h": ["src/runtime/http_client.c"],
@@ -125,7 +125,7 @@ def check_functions():
         for name, start, end, signature in functions(path):
             length = end - start + 1
             lengths.append(length)
-            if length > LINES_MAX:
+            if length > LINES_MAX and not (name == "main" and path.startswith("tests/")):
                 findings["function length"].append(f"{path}:{start}: {name} has {length} lines (at most {LINES_MAX}): "
                                                    "decide in the parent, compute in the leaf")
             flat = re.sub(r"\[[^\]]*\]|\([^()]*\)", "", signature[1:-1])
@@ -158,7 +158,7 @@ def check_contracts():
                 in_comment = "*/" not in text
             elif text == "":
                 commented = False
-            elif re.match(r"^(?!#|typedef|static|return|extern|struct \w+ \{)[a-z].*\w\(", line) and "=" not in line:
+            elif re.match(r"^(?!#|typedef|static|return|extern|__attribute__|struct \w+ \{)[a-z].*\w\(", line) and "=" not in line:
                 total += 1
                 documented += commented or "/*" in line
                 if not commented and "/*" not in line:
