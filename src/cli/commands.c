@@ -25,6 +25,15 @@ const struct sync_command sync_commands[] = {
              "  -f FILE  file of topics; repeatable, later is laid over earlier\n"
              "\n"
              "  altinn-sync topics validate -f topics.yaml -f topics.dev.yaml"},
+    {.group = "Settings", .words = "topics apply", .usage = "[-f FILE]…",
+     .summary = "create the topics that a cluster lacks", .needs_config = true, .run = sync_cli_topics_apply,
+     .help = "Prints what it would do, then asks; --yes goes on without asking. Checks the cluster id first,\n"
+             "creates topic by topic and reads each one back. Topics that exist are left alone: where their\n"
+             "partitions differ, or where they should be absent, it says so and exits 6.\n"
+             "\n"
+             "  -f FILE  file of topics; repeatable, later is laid over earlier\n"
+             "\n"
+             "  altinn-sync --dev topics apply --yes"},
     {.group = "Catalogue", .words = "processors list", .usage = "",
      .summary = "list entities and their routes", .run = sync_cli_processors_list,
      .help = "A route is what \"run\" starts; its name is also its Kafka group."},

@@ -115,6 +115,13 @@ struct sync_kafka_topic {
     int32_t partitions, replicas;
     const char *const *config; /* name, value, …, NULL */
 };
+/*
+ * What the cluster has, without creating anything. ret_partitions[i]: 0 = there is no such topic,
+ * or we may not see it. Blocks: at most timeout_ms.  Fails: RETRY unreachable; FATAL config.
+ */
+sync_status sync_kafka_look(const struct sync_kafka_options *options, const char *const *names,
+                            size_t count, int timeout_ms, char ret_cluster_id[static 64],
+                            int32_t *ret_partitions, struct sync_error *err);
 /* Creates what is missing; ret_created counts. Existing topics are left alone. */
 sync_status sync_kafka_create_topics(const struct sync_kafka_options *options,
                                      const struct sync_kafka_topic *topics, size_t count,

@@ -170,6 +170,7 @@ static void check_retention(const struct checking *c)
         return;
     }
     kept_ms = kept_ms == -1 ? INT64_MAX : kept_ms;
+    text = sync_yaml_text(at.node); /* as the file spells it */
     if (kept_ms < window_ms) {
         sync_topics_note(c->layers, at, SYNC_CODE_CONFIG,
                          "retention.ms %s is below the replayWindow %s of %.80s", text,
