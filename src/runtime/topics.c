@@ -365,7 +365,7 @@ static sync_status first_error(const struct sync_topics_layers *layers, struct s
     if (errors->count == 0) {
         return SYNC_OK;
     }
-    char more[64] = "";
+    char more[80] = "";
     if (errors->count > 1) {
         (void)snprintf(more, sizeof more, " (and %zu more, see altinn-sync topics validate)",
                        errors->count - 1);
