@@ -412,8 +412,10 @@ sync_status schema_plan_compile(const struct schema_tree *writer, const struct s
     struct schema_builder builder = {.rows = rows, .err = err};
     builder.plan = calloc(1, sizeof *builder.plan);
     builder.skips = calloc(writer->type_count, sizeof *builder.skips);
-    sync_status status = no_memory(&builder);
-    if (builder.plan != NULL && builder.skips != NULL) {
+    sync_status status = SYNC_OK;
+    if (builder.plan == NULL || builder.skips == NULL) {
+        status = no_memory(&builder);
+    } else {
         builder.plan->change_size = change_size;
         status = compile_root(&builder, writer, reader);
     }
