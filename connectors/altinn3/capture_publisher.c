@@ -1,0 +1,474 @@
+/* From events to acknowledged records to a stored position. */
+#include "capture_publisher.h"
+
+#include "../status_record.h"
+#include "capture.h"
+#include "capture_metrics.h"
+
+#include <runtime/clock.h>
+#include <runtime/health.h>
+#include <runtime/log.h>
+
+#define IDLE_MS           100
+#define WAITING_MS        20 /* while changes wait for an id */
+#define BUSY_MS           2  /* while reports are due */
+#define ASK_TOPIC_MS      1000
+#define TOPIC_PATIENCE_US (60 * 1000000LL) /* a topic may be made while we start */
+#define STORE_US          500000LL   /* a position that has records behind it is stored so often */
+#define STORE_IDLE_US     10000000LL /* else storing would make log that makes storing */
+#define ASK_AGAIN_US      1000000LL
+#define RETRY_US          500000LL
+
+/* Restart
+ * -------------------------------------------------------------------------------------------- */
+
+/* Asks the stream to begin again behind the confirmed prefix; what is under way here is forgotten.
+ */
+static void ask_restart(struct capture_publisher *publisher)
+{
+    publisher->is_reading = false;
+    publisher->pending_count = 0;
+    atomic_store(&publisher->stream->restart, true);
+}
+
+static void take_restart(struct capture_publisher *publisher)
+{
+    struct capture_stream *stream = publisher->stream;
+    uint64_t confirmed_lsn = sync_prefix_confirmed(&publisher->prefix);
+    if (!publisher->has_begun) {
+        publisher->has_begun = true;
+        confirmed_lsn = stream->source.delivered_lsn;
+        publisher->stored_lsn = confirmed_lsn;
+    }
+    sync_prefix_init(&publisher->prefix, publisher->units, CAPTURE_UNITS_MAX, confirmed_lsn);
+    publisher->session++;
+    publisher->pending_count = 0;
+    publisher->is_open = false;
+    publisher->is_reading = true;
+    atomic_store(&stream->start_lsn, confirmed_lsn);
+    atomic_fetch_add(&stream->restarts_taken, 1);
+}
+
+/* The connection is gone: most likely the whole server. The stream lets go, or the server waits for
+ * it. */
+static sync_status judge_database(struct capture_publisher *publisher, sync_status status,
+                                  const struct sync_error *err)
+{
+    if (sync_is_ok(status)) {
+        sync_health_set(SYNC_DEP_DATABASE, true);
+        return status;
+    }
+    if (status.class != SYNC_CLASS_RETRY) {
+        return (sync_status){SYNC_CLASS_FATAL};
+    }
+    sync_health_set(SYNC_DEP_DATABASE, false);
+    sync_log_error(SYNC_WARN, "database_unreachable", err);
+    publisher->retry_us = sync_clock_monotonic_us() + RETRY_US;
+    if (!sync_db_is_connected(publisher->db)) {
+        ask_restart(publisher);
+    }
+    return SYNC_OK;
+}
+
+/* Producer
+ * ------------------------------------------------------------------------------------------- */
+
+static void *tag_of(const struct capture_publisher *publisher, uint64_t ticket)
+{
+    return (void *)(uintptr_t)((uint64_t)(publisher->session & 0xffff) << 48 | ticket);
+}
+
+static void note_delivery(void *context, void *tag, bool stored, const struct sync_error *err)
+{
+    struct capture_publisher *publisher = context;
+    uint64_t value = (uint64_t)(uintptr_t)tag;
+    publisher->in_flight--;
+    if (value >> 48 != (publisher->session & 0xffff)) {
+        return; /* of a session that was given up: the record is sent again */
+    }
+    if (!stored) {
+        publisher->has_failed = true;
+        publisher->failure = *err;
+        return;
+    }
+    publisher->delivered++;
+    capture_count_delivered();
+    (void)sync_prefix_finish(&publisher->prefix, value & 0xffffffffffff);
+}
+
+static sync_status open_producer(struct capture_publisher *publisher, struct sync_error *err)
+{
+    const struct sync_config *config = publisher->config;
+    struct sync_kafka_options options = {.bootstrap = config->kafka_bootstrap,
+                                         .client_id = SYNC_CAPTURE_ALTINN3,
+                                         .dev = config->dev,
+                                         .properties = config->kafka_properties};
+    return sync_kafka_producer_new(&options, note_delivery, publisher, &publisher->producer, err);
+}
+
+/*
+ * A record was not stored, or nobody knows: a new producer, and the stream again from the confirmed
+ * prefix with the same identities. Fails: FATAL when the broker refuses us.
+ */
+static sync_status replace_producer(struct capture_publisher *publisher,
+                                    const struct sync_error *reason, struct sync_error *err)
+{
+    if (reason->code == SYNC_CODE_TOPIC_REFUSED) {
+        *err = *reason;
+        return (sync_status){SYNC_CLASS_FATAL};
+    }
+    sync_log_error(SYNC_WARN, "producer_replaced", reason);
+    sync_health_set(SYNC_DEP_KAFKA, false);
+    ask_restart(publisher);
+    publisher->session++; /* reports that come while it is freed count no more */
+    sync_kafka_producer_free(&publisher->producer, 0);
+    publisher->in_flight = 0;
+    publisher->has_failed = false;
+    return open_producer(publisher, err);
+}
+
+static sync_status produce(struct capture_publisher *publisher, const struct capture_pending *item,
+                           struct sync_error *err)
+{
+    uint8_t memory[CAPTURE_RECORD_BYTES];
+    struct sync_arena arena;
+    struct status_record record;
+    sync_arena_init(&arena, memory, sizeof memory);
+    sync_status status = status_record_make(publisher->schema, &item->change, &arena, &record, err);
+    if (!sync_is_ok(status)) { /* every value is of bounded size: a record always fits */
+        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_INTERNAL, "make a record: %s", err->text);
+    }
+    status = sync_kafka_produce(publisher->producer, publisher->topic, record.key, record.value,
+                                record.headers, record.header_count,
+                                tag_of(publisher, item->ticket), err);
+    publisher->in_flight += sync_is_ok(status);
+    return status;
+}
+
+/* Pending changes
+ * ------------------------------------------------------------------------------------ */
+
+/* CS-10: a message that nobody knows is asked for again for a time, then its change goes out
+ * without id. */
+static bool is_answered(const struct capture_pending *item, int64_t now_us)
+{
+    return item->answer != CAPTURE_UNRESOLVED ||
+           now_us - item->since_us >= SYNC_CAPTURE_UNRESOLVED_MS * 1000LL;
+}
+
+/* One query for all that have no id yet. */
+static sync_status resolve(struct capture_publisher *publisher, struct sync_error *err)
+{
+    static struct sync_uuid ids[CAPTURE_IDS_MAX]; /* of the one poll thread */
+    static enum capture_answer answers[CAPTURE_IDS_MAX];
+    static int32_t altinn2_ids[CAPTURE_IDS_MAX];
+    size_t count = publisher->pending_count;
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = publisher->pending[i].change.altinn3_id;
+    }
+    sync_status status =
+        capture_resolve(&publisher->resolver, ids, count, answers, altinn2_ids, err);
+    for (size_t i = 0; i < count && sync_is_ok(status); i++) {
+        struct capture_pending *item = &publisher->pending[i];
+        item->answer = answers[i];
+        item->change.has_altinn2_id = answers[i] == CAPTURE_FOUND;
+        item->change.altinn2_id = answers[i] == CAPTURE_FOUND ? altinn2_ids[i] : 0;
+    }
+    publisher->resolved_us = sync_clock_monotonic_us();
+    return status;
+}
+
+static sync_status hand_over_one(struct capture_publisher *publisher,
+                                 const struct capture_pending *item, struct sync_error *err)
+{
+    if (item->answer == CAPTURE_NO_COUNTERPART) {
+        capture_count_dropped(CAPTURE_DROP_NO_COUNTERPART);
+        (void)sync_prefix_finish(&publisher->prefix, item->ticket);
+        return SYNC_OK;
+    }
+    sync_status status = produce(publisher, item, err);
+    if (sync_is_ok(status) && item->answer == CAPTURE_UNRESOLVED) {
+        capture_count_unresolved();
+        sync_log(SYNC_WARN, "message_unresolved", SYNC_LOG_TEXT("rule", "CS-10"));
+    }
+    return status;
+}
+
+/*
+ * Hands over in order what is answered; the rest stays, in order. One query answers all changes of
+ * a message alike, so that the order of a message is kept. A full queue of the client stops here
+ * until reports come.
+ */
+static sync_status hand_over(struct capture_publisher *publisher, struct sync_error *err)
+{
+    int64_t now_us = sync_clock_monotonic_us();
+    size_t kept = 0;
+    bool is_full = false;
+    for (size_t i = 0; i < publisher->pending_count; i++) {
+        const struct capture_pending item = publisher->pending[i];
+        if (!is_full && is_answered(&item, now_us)) {
+            sync_status status = hand_over_one(publisher, &item, err);
+            if (sync_is_ok(status)) {
+                continue;
+            }
+            if (status.class != SYNC_CLASS_RETRY) {
+                struct sync_error reason = *err;
+                return replace_producer(publisher, &reason, err);
+            }
+            is_full = true;
+        }
+        publisher->pending[kept++] = item;
+    }
+    publisher->pending_count = kept;
+    return SYNC_OK;
+}
+
+static sync_status publish(struct capture_publisher *publisher, bool has_new,
+                           struct sync_error *err)
+{
+    int64_t now_us = sync_clock_monotonic_us();
+    if (publisher->pending_count == 0 || now_us < publisher->retry_us) {
+        return SYNC_OK;
+    }
+    if (has_new || now_us - publisher->resolved_us > ASK_AGAIN_US) {
+        sync_status status = judge_database(publisher, resolve(publisher, err), err);
+        if (!sync_is_ok(status) || !publisher->is_reading || now_us < publisher->retry_us) {
+            return status;
+        }
+    }
+    return hand_over(publisher, err);
+}
+
+/* Events
+ * --------------------------------------------------------------------------------------------- */
+
+static void open_unit(struct capture_publisher *publisher, int64_t committed_us)
+{
+    if (publisher->is_open) {
+        return;
+    }
+    bool begun = sync_prefix_begin(&publisher->prefix, &publisher->ticket);
+    SYNC_ASSERT(begun); /* no more events are taken than there are units */
+    publisher->committed_us[publisher->ticket % CAPTURE_UNITS_MAX] = committed_us;
+    publisher->is_open = true;
+}
+
+static void take_event(struct capture_publisher *publisher, const struct capture_event *event)
+{
+    if (event->type == CAPTURE_RESTART) {
+        take_restart(publisher);
+        return;
+    }
+    if (!publisher->is_reading) {
+        return; /* from before the restart that we asked for */
+    }
+    switch (event->type) {
+    case CAPTURE_CHANGE:
+        open_unit(publisher, event->change.captured_at_us);
+        sync_prefix_add(&publisher->prefix, publisher->ticket);
+        publisher->pending[publisher->pending_count++] =
+            (struct capture_pending){.change = event->change,
+                                     .ticket = publisher->ticket,
+                                     .since_us = sync_clock_monotonic_us(),
+                                     .answer = CAPTURE_UNRESOLVED};
+        return;
+    case CAPTURE_COMMIT:
+        open_unit(publisher, sync_clock_wall_us());
+        sync_prefix_seal(&publisher->prefix, publisher->ticket, event->lsn);
+        publisher->is_open = false;
+        return;
+    case CAPTURE_IDLE:
+        (void)sync_prefix_advance(&publisher->prefix, event->lsn); /* not while a unit is open */
+        publisher->is_asked = publisher->is_asked || event->urgent;
+        return;
+    case CAPTURE_RESTART:
+        return;
+    }
+}
+
+static size_t room(const struct capture_publisher *publisher)
+{
+    size_t units = CAPTURE_UNITS_MAX - sync_prefix_open_count(&publisher->prefix);
+    size_t pending = CAPTURE_IDS_MAX - publisher->pending_count;
+    return units < pending ? units : pending;
+}
+
+static size_t take_events(struct capture_publisher *publisher, int timeout_ms)
+{
+    size_t count = capture_queue_take(&publisher->stream->queue, publisher->events, room(publisher),
+                                      timeout_ms);
+    size_t before = publisher->pending_count;
+    for (size_t i = 0; i < count; i++) {
+        take_event(publisher, &publisher->events[i]);
+    }
+    return publisher->pending_count > before ? publisher->pending_count - before
+                                             : 0; /* a restart empties */
+}
+
+/* Position
+ * ------------------------------------------------------------------------------------------- */
+
+static sync_status store_position(struct capture_publisher *publisher, struct sync_error *err)
+{
+    uint64_t confirmed_lsn = sync_prefix_confirmed(&publisher->prefix);
+    sync_status status =
+        capture_delivered_store(publisher->db, SYNC_CAPTURE_ALTINN3,
+                                publisher->stream->source.generation, confirmed_lsn, err);
+    if (sync_is_ok(status)) {
+        publisher->stored_lsn = confirmed_lsn;
+        publisher->stored_us = sync_clock_monotonic_us();
+        publisher->delivered = 0;
+        publisher->is_asked = false;
+        /* Only now: the slot must never be ahead of what we would begin with. */
+        atomic_store(&publisher->stream->confirmed_lsn, confirmed_lsn);
+    }
+    return status;
+}
+
+static bool is_store_due(const struct capture_publisher *publisher, int64_t now_us)
+{
+    int64_t since_us = now_us - publisher->stored_us;
+    if (publisher->is_asked) {
+        return true; /* also when nothing moved: a server that shuts down is noticed here */
+    }
+    if (sync_prefix_confirmed(&publisher->prefix) == publisher->stored_lsn) {
+        return false;
+    }
+    return publisher->delivered > 0 ? since_us > STORE_US : since_us > STORE_IDLE_US;
+}
+
+static sync_status beat(struct capture_publisher *publisher, struct sync_error *err)
+{
+    int64_t bytes = 0;
+    sync_status status =
+        capture_heartbeat(publisher->db, publisher->config->capture_slot, &bytes, err);
+    publisher->heartbeat_us = sync_clock_monotonic_us();
+    if (sync_is_ok(status)) {
+        capture_set_retained(bytes);
+    }
+    return status;
+}
+
+static sync_status keep_position(struct capture_publisher *publisher, struct sync_error *err)
+{
+    int64_t now_us = sync_clock_monotonic_us();
+    sync_status status = SYNC_OK;
+    if (!publisher->is_reading || now_us < publisher->retry_us) {
+        return SYNC_OK;
+    }
+    if (is_store_due(publisher, now_us)) {
+        status = judge_database(publisher, store_position(publisher, err), err);
+    }
+    bool is_beat_due =
+        now_us - publisher->heartbeat_us > publisher->config->capture_heartbeat_ms * 1000;
+    if (sync_is_ok(status) && publisher->is_reading && is_beat_due) {
+        status = judge_database(publisher, beat(publisher, err), err);
+    }
+    return status;
+}
+
+/* Life
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* Until the topic is known nothing is taken: a record for it could only fail. */
+static sync_status ask_topic(struct capture_publisher *publisher, struct sync_error *err)
+{
+    char cluster_id[64];
+    int32_t partitions = 0;
+    sync_status status = sync_kafka_producer_describe(publisher->producer, publisher->topic,
+                                                      ASK_TOPIC_MS, cluster_id, &partitions, err);
+    publisher->is_topic_known = sync_is_ok(status);
+    sync_health_set(SYNC_DEP_KAFKA, sync_is_ok(status));
+    if (sync_is_ok(status)) {
+        return status;
+    }
+    int64_t waited_us = sync_clock_monotonic_us() - publisher->begun_us;
+    bool is_late = err->code == SYNC_CODE_TOPIC_UNKNOWN && waited_us > TOPIC_PATIENCE_US;
+    if (status.class == SYNC_CLASS_FATAL || is_late) {
+        return (sync_status){SYNC_CLASS_FATAL};
+    }
+    sync_log_error(SYNC_WARN, "kafka_unreachable", err);
+    (void)sync_kafka_producer_poll(publisher->producer,
+                                   ASK_TOPIC_MS); /* a wait that serves the client */
+    return SYNC_OK;
+}
+
+sync_status capture_publisher_turn(struct capture_publisher *publisher, struct sync_error *err)
+{
+    if (!publisher->is_topic_known) {
+        return ask_topic(publisher, err);
+    }
+    int quiet_ms = publisher->pending_count > 0 ? WAITING_MS : IDLE_MS;
+    int timeout_ms = publisher->in_flight > 0 ? BUSY_MS : quiet_ms;
+    bool has_new = room(publisher) > 0 && take_events(publisher, timeout_ms) > 0;
+    sync_status status = publish(publisher, has_new, err);
+    if (sync_is_ok(status)) {
+        size_t before = publisher->delivered;
+        (void)sync_kafka_producer_poll(publisher->producer, has_new ? 0 : BUSY_MS); /* a count */
+        if (publisher->delivered > before) {
+            sync_health_set(SYNC_DEP_KAFKA, true);
+        }
+    }
+    if (sync_is_ok(status) && publisher->has_failed) {
+        struct sync_error reason = publisher->failure;
+        status = replace_producer(publisher, &reason, err);
+    }
+    return sync_is_ok(status) ? keep_position(publisher, err) : status;
+}
+
+void capture_publisher_drain(struct capture_publisher *publisher, int timeout_ms)
+{
+    struct sync_error err;
+    int64_t end_us = sync_clock_monotonic_us() + timeout_ms * 1000LL;
+    while (publisher->in_flight > 0 && sync_clock_monotonic_us() < end_us) {
+        sync_health_beat(SYNC_LOOP_POLL);
+        (void)sync_kafka_producer_poll(publisher->producer, 50); /* a count */
+    }
+    if (publisher->has_begun &&
+        sync_prefix_confirmed(&publisher->prefix) != publisher->stored_lsn) {
+        (void)store_position(publisher,
+                             &err); /* else the tail is read again, with the same identities */
+    }
+}
+
+double capture_publisher_lag_seconds(const struct capture_publisher *publisher)
+{
+    if (sync_prefix_open_count(&publisher->prefix) == 0) {
+        return 0;
+    }
+    int64_t since_us = publisher->committed_us[publisher->prefix.first % CAPTURE_UNITS_MAX];
+    int64_t lag_us = sync_clock_wall_us() - since_us;
+    return lag_us > 0 ? (double)lag_us / 1e6 : 0;
+}
+
+sync_status capture_publisher_init(struct capture_publisher *publisher,
+                                   const struct sync_config *config, struct capture_stream *stream,
+                                   const struct sync_schema *schema, struct sync_error *err)
+{
+    const struct sync_processor *processor = &sync_processor_correspondence_status;
+    publisher->config = config;
+    publisher->stream = stream;
+    publisher->schema = schema;
+    publisher->begun_us = sync_clock_monotonic_us();
+    for (size_t i = 0; i < processor->route_count; i++) {
+        if (processor->routes[i].from == SYNC_SYSTEM_ALTINN3) {
+            publisher->topic = processor->routes[i].topic;
+        }
+    }
+    SYNC_ASSERT(publisher->topic);
+    sync_prefix_init(&publisher->prefix, publisher->units, CAPTURE_UNITS_MAX, 0);
+    sync_status status = sync_db_new(
+        &(struct sync_db_options){.dsn = config->database_dsn, .application = SYNC_CAPTURE_ALTINN3},
+        &publisher->db, err);
+    publisher->resolver.db = publisher->db;
+    return sync_is_ok(status) ? open_producer(publisher, err) : status;
+}
+
+void capture_publisher_done(struct capture_publisher *publisher)
+{
+    if (publisher->producer) {
+        sync_kafka_producer_free(&publisher->producer, 0);
+    }
+    sync_db_free(&publisher->db);
+}
