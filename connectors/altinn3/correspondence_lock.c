@@ -44,8 +44,8 @@ static sync_status exec_ids(struct sync_db *db, struct sync_arena *arena,
 
 /* Placeholders first, in a statement of its own: whoever waits in it holds no lock on an older row.
  */
-static sync_status lock_rows(struct sync_db *db, struct sync_arena *arena, const int32_t *ids,
-                             size_t count, struct sync_error *err)
+sync_status message_lock_rows(struct sync_db *db, struct sync_arena *arena, const int32_t *ids,
+                              size_t count, struct sync_error *err)
 {
     static const struct sync_statement place = {
         "correspondence_place",
@@ -162,7 +162,7 @@ static sync_status count_held(struct sync_db *db, struct sync_batch *batch,
         "correspondence_held",
         "SELECT k.i::int4, n.n FROM unnest($1::text[]) WITH ORDINALITY AS k (key, i)"
         " CROSS JOIN LATERAL (SELECT count(*) AS n FROM (SELECT FROM sync.hold h"
-        "  WHERE h.entity_key = k.key LIMIT $2) AS some) AS n WHERE n.n > 0"};
+        "  WHERE h.entity_key = k.key LIMIT $2) AS h) AS n WHERE n.n > 0"};
     struct sync_bytes *keys = sync_arena_take_array(batch->arena, count, sizeof *keys);
     if (!keys) {
         return message_memory_full("the held ids", err);
@@ -230,7 +230,7 @@ sync_status message_lock(struct sync_db *db, struct sync_batch *batch, struct sy
     for (size_t i = 0; i < count; i++) {
         ids[i] = messages[i]->state.altinn2_id;
     }
-    status = lock_rows(db, batch->arena, ids, count, err);
+    status = message_lock_rows(db, batch->arena, ids, count, err);
     if (sync_is_ok(status)) {
         status = read_states(db, batch->arena, messages, ids, count, err);
     }

@@ -77,6 +77,13 @@ int32_t message_id_of(const struct sync_key *key);
 struct sync_uuid message_row_id(const struct sync_uuid *namespace_id, const char *table,
                                 const char *key);
 
+/*
+ * Makes placeholders for ids that are not there and locks all rows, ids ascending; both are what
+ * orders consumers, senders and the loader. Fails: class of the statement.
+ */
+sync_status message_lock_rows(struct sync_db *db, struct sync_arena *arena, const int32_t *ids,
+                              size_t count, struct sync_error *err);
+
 /* Steps of the store contract; each in a file of its own. */
 sync_status message_settle(struct sync_db *db, struct sync_batch *batch, struct sync_error *err);
 sync_status message_lock(struct sync_db *db, struct sync_batch *batch, struct sync_error *err);

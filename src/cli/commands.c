@@ -4,6 +4,14 @@
 
 /* clang-format off */
 const struct sync_command sync_commands[] = {
+    {.group = "Data", .words = "load", .usage = "FILE",
+     .summary = "insert messages and parties from a file", .needs_config = true, .run = sync_cli_load,
+     .help = "Reads JSON lines (docs/load-format.md; - is standard input), 500 in one transaction, and decides in\n"
+             "the same transaction what was held for the messages. May be repeated and interrupted: what is\n"
+             "there is skipped. Wrong lines are reported as FILE:LINE: FIELD: …, the others are loaded, and the\n"
+             "exit code is 6.\n"
+             "\n"
+             "  altinn-sync load messages.jsonl"},
     {.group = "Settings", .words = "config check", .usage = "",
      .summary = "check the settings without starting anything", .needs_config = true, .run = sync_cli_config_check,
      .help = "Reads defaults, file, conf.d, environment and flags as every other verb does, and says what is\n"

@@ -112,6 +112,8 @@
 #define SYNC_YAML_NODES_MAX 16384         /* 64 topics need about 3,000 */
 #define SYNC_YAML_MEMBERS_MAX 512         /* keys of a map are compared pairwise */
 #define SYNC_LOAD_LINE_BYTES_MAX (4 * 1024 * 1024)
+#define SYNC_LOAD_CHUNK_BYTES_MAX (4 * 1024 * 1024) /* text and parameters of one transaction fit the batch arena */
+#define SYNC_LOAD_ARENA_BYTES (32 * 1024 * 1024) /* lines of one chunk in our own form */
 
 /* JSON ---------------------------------------------------------------------------------------------- */
 #define SYNC_JSON_BYTES_MAX SYNC_LOAD_LINE_BYTES_MAX /* the longest text that we read as one value */
