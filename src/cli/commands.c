@@ -12,6 +12,29 @@ const struct sync_command sync_commands[] = {
              "exit code is 6.\n"
              "\n"
              "  altinn-sync load messages.jsonl"},
+    {.group = "Data", .words = "held list", .usage = "[--scope NAME] [--rule ID] [--limit N]",
+     .summary = "list what waits for its message", .needs_config = true, .run = sync_cli_held_list,
+     .help = "The oldest come first. What is held is decided by itself when its message exists.\n"
+             "\n"
+             "  --scope NAME  only of this consumer\n"
+             "  --rule ID     only by this rule, for example CS-14\n"
+             "  --limit N     at most N rows (100)"},
+    {.group = "Data", .words = "parked list", .usage = "[--all] [--scope NAME] [--rule ID] [--limit N]",
+     .summary = "list what was set aside for a person", .needs_config = true, .run = sync_cli_parked_list,
+     .help = "The oldest come first.\n"
+             "\n"
+             "  --all         also what was decided again, discarded or skipped\n"
+             "  --scope NAME  only of this consumer\n"
+             "  --rule ID     only by this rule, for example CS-07\n"
+             "  --limit N     at most N rows (100)"},
+    {.group = "Data", .words = "parked show", .usage = "[--bytes] [--scope NAME] TOPIC PARTITION OFFSET",
+     .summary = "say why one record was set aside", .needs_config = true, .run = sync_cli_parked_show,
+     .help = "Prints rule, code, field and reason of the record at one position.\n"
+             "\n"
+             "  --bytes       also the record itself as hex digits; it may name persons\n"
+             "  --scope NAME  only of this consumer\n"
+             "\n"
+             "  altinn-sync parked show altinn2.correspondence-status.v1 3 1042"},
     {.group = "Settings", .words = "config check", .usage = "",
      .summary = "check the settings without starting anything", .needs_config = true, .run = sync_cli_config_check,
      .help = "Reads defaults, file, conf.d, environment and flags as every other verb does, and says what is\n"

@@ -1,0 +1,249 @@
+/*
+ * parked list and parked show: what was set aside, and why. Bytes of a record hold ids of persons,
+ * so they are printed only when asked for. Not here: redrive, discard and skip, which come later.
+ */
+#include "waiting.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+static const char *const states[] = {"open", "decided again", "discarded", "skipped"};
+
+static const struct sync_statement list_statement = {
+    "cli_parked",
+    "SELECT scope, topic, partition, record_offset, entity_key, rule, code, field, since, state, "
+    "attempts"
+    " FROM sync.parked WHERE ($1::text IS NULL OR scope = $1) AND ($2::text IS NULL OR rule = $2)"
+    " AND ($4::bool OR state = 0)"
+    " ORDER BY since, scope, topic, partition, record_offset LIMIT $3"};
+
+static const struct sync_statement show_statement = {
+    "cli_parked_one", "SELECT scope, topic, partition, record_offset, entity_key, rule, code, "
+                      "field, since, state, attempts,"
+                      " reason, appended_at, record, sealed, digest"
+                      " FROM sync.parked WHERE topic = $1 AND partition = $2 AND record_offset = $3"
+                      " AND ($4::text IS NULL OR scope = $4) ORDER BY scope"};
+
+static const char *state_name(const struct sync_result *result, int row)
+{
+    int32_t state = sync_result_int4(result, row, 9);
+    return state >= 0 && state < 4 ? states[state] : "unknown";
+}
+
+/* List
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static void print_list(const struct sync_cli *cli, const struct sync_result *result)
+{
+    static const char *const columns[] = {"SCOPE", "TOPIC", "#PARTITION", "#OFFSET",
+                                          "KEY",   "RULE",  "CODE",       "FIELD",
+                                          "SINCE", "STATE", "#ATTEMPTS",  NULL};
+    struct sync_table *table = sync_table_new(columns);
+    for (int row = 0; row < result->rows; row++) {
+        char cells[11][WAITING_CELL];
+        waiting_text(result, row, 0, cells[0]);
+        waiting_text(result, row, 1, cells[1]);
+        waiting_number(result, row, 2, cells[2]);
+        waiting_number(result, row, 3, cells[3]);
+        waiting_key(result, row, 4, cells[4]);
+        waiting_text(result, row, 5, cells[5]);
+        waiting_text(result, row, 6, cells[6]);
+        waiting_text(result, row, 7, cells[7]);
+        waiting_time(result, row, 8, cells[8]);
+        waiting_number(result, row, 10, cells[10]);
+        sync_table_row(table, SYNC_CELLS(cells[0], cells[1], cells[2], cells[3], cells[4], cells[5],
+                                         cells[6], cells[7], cells[8], state_name(result, row),
+                                         cells[10]));
+    }
+    sync_table_print(&table, cli->json, stdout);
+}
+
+int sync_cli_parked_list(struct sync_cli *cli, int argc, char **argv)
+{
+    struct waiting_filter filter;
+    struct sync_error err = {0};
+    bool all = sync_cli_switch(&argc, argv, "--all");
+    int wrong = waiting_filter_take("parked list", &argc, argv, &filter);
+    if (wrong == 0) {
+        wrong = sync_cli_arguments("parked list", argc, argv, 0, 0);
+    }
+    if (wrong != 0) {
+        return wrong;
+    }
+    WAITING waiting = {0};
+    SYNC_RESULT result = {0};
+    sync_status status = waiting_begin(cli, &waiting, &err);
+    if (sync_is_ok(status)) {
+        sync_params_text(&waiting.params, filter.scope);
+        sync_params_text(&waiting.params, filter.rule);
+        sync_params_int8(&waiting.params, filter.limit);
+        sync_params_bool(&waiting.params, all);
+        status = sync_db_exec(waiting.db, &list_statement, &waiting.params, &result, &err);
+    }
+    if (!sync_is_ok(status)) {
+        return sync_cli_fail(&err);
+    }
+    print_list(cli, &result);
+    return SYNC_EXIT_OK;
+}
+
+/* Show
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static char *hex_of(struct sync_bytes bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *text = malloc(2 * bytes.size + 1);
+    SYNC_ASSERT(text != NULL);
+    for (size_t i = 0; i < bytes.size; i++) {
+        text[2 * i] = digits[bytes.data[i] >> 4];
+        text[2 * i + 1] = digits[bytes.data[i] & 15];
+    }
+    text[2 * bytes.size] = '\0';
+    return text;
+}
+
+struct shown {
+    bool json;
+    struct sync_json_writer writer;
+};
+
+static void put(struct shown *shown, const char *name, const char *value)
+{
+    if (shown->json) {
+        sync_json_put_text(&shown->writer, name, value[0] == '\0' ? NULL : value);
+        return;
+    }
+    (void)printf("%-11s %s\n", name, value[0] == '\0' ? "-" : value);
+}
+
+/* Why there are no bytes, or their size; the bytes themselves when asked. */
+static void put_record(struct shown *shown, const struct sync_result *result, int row, bool bytes)
+{
+    char size[40];
+    if (sync_result_is_null(result, row, 13)) {
+        put(shown, "record", "not kept; its topic has it as long as it retains it");
+        return;
+    }
+    struct sync_bytes record = sync_result_bytes(result, row, 13);
+    bool sealed = sync_result_bool(result, row, 14);
+    (void)snprintf(size, sizeof size, "%zu bytes%s", record.size, sealed ? ", sealed" : "");
+    put(shown, "record", size);
+    if (bytes) {
+        char *hex = hex_of(record);
+        put(shown, "bytes", hex);
+        free(hex);
+    }
+}
+
+static void put_row(struct shown *shown, const struct sync_result *result, int row, bool bytes)
+{
+    static const char *const names[] = {"scope", "topic", "partition", "offset", "key",
+                                        "rule",  "code",  "field",     "parked"};
+    char cell[WAITING_CELL];
+    for (int i = 0; i < 9; i++) {
+        if (i == 2 || i == 3) {
+            waiting_number(result, row, i, cell);
+        } else if (i == 4) {
+            waiting_key(result, row, i, cell);
+        } else if (i == 8) {
+            waiting_time(result, row, i, cell);
+        } else {
+            waiting_text(result, row, i, cell);
+        }
+        put(shown, names[i], cell);
+    }
+    put(shown, "state", state_name(result, row));
+    waiting_number(result, row, 10, cell);
+    put(shown, "attempts", cell);
+    struct sync_bytes reason = sync_result_bytes(result, row, 11);
+    char text[sizeof((struct sync_error *)NULL)->text];
+    (void)snprintf(text, sizeof text, "%.*s", (int)reason.size, (const char *)reason.data);
+    put(shown, "reason", text);
+    waiting_time(result, row, 12, cell);
+    put(shown, "appended", cell);
+    char *digest = hex_of(sync_result_bytes(result, row, 15));
+    put(shown, "digest", digest);
+    free(digest);
+    put_record(shown, result, row, bytes);
+}
+
+static void print_rows(const struct sync_cli *cli, const struct sync_result *result, bool bytes)
+{
+    struct shown shown = {.json = cli->json};
+    if (cli->json) {
+        sync_json_writer_init(&shown.writer);
+        sync_json_open(&shown.writer, NULL, '[');
+    }
+    for (int row = 0; row < result->rows; row++) {
+        if (cli->json) {
+            sync_json_open(&shown.writer, NULL, '{');
+        } else if (row > 0) {
+            (void)printf("\n");
+        }
+        put_row(&shown, result, row, bytes);
+        if (cli->json) {
+            sync_json_close(&shown.writer, '}');
+        }
+    }
+    if (cli->json) {
+        sync_json_close(&shown.writer, ']');
+        char *text = sync_json_writer_take(&shown.writer);
+        (void)printf("%s\n", text ? text : "[]");
+        free(text);
+    }
+}
+
+static bool parse_position(const char *partition, const char *offset, int32_t *ret_partition,
+                           int64_t *ret_offset)
+{
+    char *end = NULL, *offset_end = NULL;
+    errno = 0;
+    long long number = strtoll(partition, &end, 10);
+    *ret_offset = strtoll(offset, &offset_end, 10);
+    *ret_partition = (int32_t)number;
+    return errno == 0 && *end == '\0' && *offset_end == '\0' && number >= 0 &&
+           number <= INT32_MAX && *ret_offset >= 0 && end != partition && offset_end != offset;
+}
+
+int sync_cli_parked_show(struct sync_cli *cli, int argc, char **argv)
+{
+    const char *scope = NULL;
+    int32_t partition = 0;
+    int64_t offset = 0;
+    struct sync_error err = {0};
+    bool bytes = sync_cli_switch(&argc, argv, "--bytes");
+    if (sync_cli_flag(&argc, argv, "--scope", &scope) && !scope) {
+        return sync_cli_usage("parked show", "--scope needs a value");
+    }
+    int wrong = sync_cli_arguments("parked show", argc, argv, 3, 3);
+    if (wrong != 0) {
+        return wrong;
+    }
+    if (!parse_position(argv[1], argv[2], &partition, &offset)) {
+        return sync_cli_usage("parked show", "PARTITION and OFFSET are numbers from 0 on");
+    }
+    WAITING waiting = {0};
+    SYNC_RESULT result = {0};
+    sync_status status = waiting_begin(cli, &waiting, &err);
+    if (sync_is_ok(status)) {
+        sync_params_text(&waiting.params, argv[0]);
+        sync_params_int4(&waiting.params, partition);
+        sync_params_int8(&waiting.params, offset);
+        sync_params_text(&waiting.params, scope);
+        status = sync_db_exec(waiting.db, &show_statement, &waiting.params, &result, &err);
+    }
+    if (sync_is_ok(status) && result.rows == 0) {
+        status = sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_NOT_FOUND,
+                           "show a parked record: none at %s, partition %d, offset %" PRId64,
+                           argv[0], (int)partition, offset);
+    }
+    if (!sync_is_ok(status)) {
+        return sync_cli_fail(&err);
+    }
+    print_rows(cli, &result, bytes);
+    return SYNC_EXIT_OK;
+}
