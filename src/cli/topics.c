@@ -201,11 +201,17 @@ static sync_status look(const struct sync_cli *cli, const struct sync_topics *to
 {
     const char *names[SYNC_TOPICS_MAX];
     struct sync_kafka_options options = options_of(cli);
+    struct sync_kafka_looker *looker = NULL;
     for (size_t i = 0; i < topics->count; i++) {
         names[i] = topics->items[i].name;
     }
-    return sync_kafka_look(&options, names, topics->count, cli->timeout_ms, ret_plan->cluster_id,
-                           ret_plan->found, err);
+    sync_status status = sync_kafka_looker_new(&options, &looker, err);
+    if (sync_is_ok(status)) {
+        status = sync_kafka_look(looker, names, topics->count, cli->timeout_ms,
+                                 ret_plan->cluster_id, ret_plan->found, err);
+    }
+    sync_kafka_looker_free(&looker);
+    return status;
 }
 
 /* Asks the cluster and compares; refuses a cluster that is not the expected one. */

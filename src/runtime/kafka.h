@@ -116,12 +116,24 @@ struct sync_kafka_topic {
     const char *const *config; /* name, value, …, NULL */
 };
 /*
- * What the cluster has, without creating anything. ret_partitions[i]: 0 = there is no such topic,
- * or we may not see it. Blocks: at most timeout_ms.  Fails: RETRY unreachable; FATAL config.
+ * Looks at a cluster without joining, writing or creating anything. One thread.
+ * Fails: FATAL config.
  */
-sync_status sync_kafka_look(const struct sync_kafka_options *options, const char *const *names,
+struct sync_kafka_looker;
+sync_status sync_kafka_looker_new(const struct sync_kafka_options *options,
+                                  struct sync_kafka_looker **ret_looker, struct sync_error *err);
+void sync_kafka_looker_free(struct sync_kafka_looker **looker);
+/*
+ * Cluster id, and the partitions of topics: 0 = there is no such topic, or we may not see it.
+ * Blocks: at most twice timeout_ms.  Fails: RETRY unreachable.
+ */
+sync_status sync_kafka_look(struct sync_kafka_looker *looker, const char *const *names,
                             size_t count, int timeout_ms, char ret_cluster_id[static 64],
                             int32_t *ret_partitions, struct sync_error *err);
+/* Offset behind the last record of each partition from 0 on. Blocks: at most timeout_ms. */
+sync_status sync_kafka_ends(struct sync_kafka_looker *looker, const char *topic,
+                            int32_t partition_count, int timeout_ms, int64_t *ret_ends,
+                            struct sync_error *err);
 /* Creates what is missing; ret_created counts. Existing topics are left alone. */
 sync_status sync_kafka_create_topics(const struct sync_kafka_options *options,
                                      const struct sync_kafka_topic *topics, size_t count,

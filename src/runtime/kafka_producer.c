@@ -194,10 +194,12 @@ static sync_status topic_create(rd_kafka_t *handle, const struct sync_kafka_topi
     return status;
 }
 
-static sync_status admin_new(const struct sync_kafka_options *options, rd_kafka_t **ret_handle,
-                             struct sync_error *err)
+sync_status sync_kafka_create_topics(const struct sync_kafka_options *options,
+                                     const struct sync_kafka_topic *topics, size_t count,
+                                     size_t *ret_created, struct sync_error *err)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_t *handle = NULL;
     sync_status status = kafka_conf_common(conf, options, err);
     if (sync_is_ok(status)) {
         status = kafka_conf_pass_through(conf, options->properties, kafka_admin_fixed, err);
@@ -206,60 +208,7 @@ static sync_status admin_new(const struct sync_kafka_options *options, rd_kafka_
         rd_kafka_conf_destroy(conf);
         return status;
     }
-    return kafka_handle_new(RD_KAFKA_PRODUCER, conf, ret_handle, err);
-}
-
-/* All topics are asked for, because asking for one by name can create it. */
-static sync_status look(rd_kafka_t *handle, int timeout_ms, const struct rd_kafka_metadata **ret,
-                        char ret_cluster_id[static 64], struct sync_error *err)
-{
-    rd_kafka_resp_err_t error = rd_kafka_metadata(handle, 1, NULL, ret, timeout_ms);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return kafka_fail(error, "ask the broker which topics there are", NULL, err);
-    }
-    char *cluster = rd_kafka_clusterid(handle, timeout_ms);
-    if (cluster == NULL) {
-        rd_kafka_metadata_destroy(*ret);
-        return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_KAFKA_UNREACHABLE,
-                         "ask the broker for its cluster id: no answer in %d ms", timeout_ms);
-    }
-    (void)snprintf(ret_cluster_id, 64, "%s", cluster);
-    rd_kafka_mem_free(handle, cluster);
-    return SYNC_OK;
-}
-
-sync_status sync_kafka_look(const struct sync_kafka_options *options, const char *const *names,
-                            size_t count, int timeout_ms, char ret_cluster_id[static 64],
-                            int32_t *ret_partitions, struct sync_error *err)
-{
-    rd_kafka_t *handle = NULL;
-    sync_status status = admin_new(options, &handle, err);
-    if (!sync_is_ok(status)) {
-        return status;
-    }
-    const struct rd_kafka_metadata *metadata = NULL;
-    status = look(handle, timeout_ms, &metadata, ret_cluster_id, err);
-    for (size_t i = 0; sync_is_ok(status) && i < count; i++) {
-        ret_partitions[i] = 0;
-        for (int j = 0; j < metadata->topic_cnt; j++) {
-            if (strcmp(metadata->topics[j].topic, names[i]) == 0) {
-                ret_partitions[i] = metadata->topics[j].partition_cnt;
-            }
-        }
-    }
-    if (sync_is_ok(status)) {
-        rd_kafka_metadata_destroy(metadata);
-    }
-    rd_kafka_destroy(handle);
-    return status;
-}
-
-sync_status sync_kafka_create_topics(const struct sync_kafka_options *options,
-                                     const struct sync_kafka_topic *topics, size_t count,
-                                     size_t *ret_created, struct sync_error *err)
-{
-    rd_kafka_t *handle = NULL;
-    sync_status status = admin_new(options, &handle, err);
+    status = kafka_handle_new(RD_KAFKA_PRODUCER, conf, &handle, err);
     size_t created = 0;
     for (size_t i = 0; sync_is_ok(status) && i < count; i++) {
         bool made = false;
