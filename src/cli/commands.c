@@ -4,6 +4,13 @@
 
 /* clang-format off */
 const struct sync_command sync_commands[] = {
+    {.group = "Processes", .words = "capture", .usage = "NAME",
+     .summary = "run one source as its own process", .needs_config = true, .run = sync_cli_capture,
+     .help = "altinn2-status takes the calls of Altinn 2's batch job on capture.listen and answers 200 only after\n"
+             "the broker has acknowledged every record. altinn3-status reads the replication slot of Altinn 3.\n"
+             "SIGTERM ends it cleanly.\n"
+             "\n"
+             "  altinn-sync capture altinn2-status"},
     {.group = "Data", .words = "load", .usage = "FILE",
      .summary = "insert messages and parties from a file", .needs_config = true, .run = sync_cli_load,
      .help = "Reads JSON lines (docs/load-format.md; - is standard input), 500 in one transaction, and decides in\n"
