@@ -34,6 +34,13 @@ static const struct sync_statement gap_statement = {
                          " SELECT $1, now(), $2, $3 WHERE NOT EXISTS (SELECT FROM sync.source_gap"
                          " WHERE name = $1 AND closed_at IS NULL AND from_position = $2)"};
 
+/* Slots and every origin that ever committed share one limit. */
+static const struct sync_statement server_statement = {
+    "capture_server_check",
+    "SELECT current_setting('wal_level'), current_setting('max_replication_slots')::int4,"
+    " ((SELECT count(*) FROM pg_replication_slots)"
+    "  + (SELECT count(*) FROM pg_replication_origin))::int4"};
+
 static const struct sync_statement make_slot_statement = {
     "capture_slot_make",
     "SELECT lsn::text FROM pg_create_logical_replication_slot($1::text::name, 'pgoutput')"};
@@ -233,6 +240,28 @@ sync_status capture_gap_store(struct sync_db *db, const char *name,
     sync_params_text(&params, delivered);
     sync_params_text(&params, reason);
     return sync_db_exec(db, &gap_statement, &params, NULL, err);
+}
+
+sync_status capture_server_check(struct sync_db *db, struct sync_error *err)
+{
+    SYNC_RESULT result = {0};
+    sync_status status = sync_db_exec(db, &server_statement, NULL, &result, err);
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    if (!sync_bytes_equal(sync_result_bytes(&result, 0, 0), sync_bytes_text("logical"))) {
+        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_DB_REFUSED,
+                         "make a slot: the server does not keep what is needed; set wal_level = "
+                         "logical in postgresql.conf and restart it");
+    }
+    int32_t limit = sync_result_int4(&result, 0, 1), used = sync_result_int4(&result, 0, 2);
+    if (used >= limit) {
+        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_DB_REFUSED,
+                         "make a slot: %d slots and origins exist and max_replication_slots is %d; "
+                         "raise it in postgresql.conf and restart the server",
+                         (int)used, (int)limit);
+    }
+    return SYNC_OK;
 }
 
 static sync_status make_slot(struct sync_db *db, const char *slot,

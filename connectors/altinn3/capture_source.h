@@ -47,6 +47,12 @@ sync_status capture_source_check(const struct capture_source *source,
                                  const struct capture_identity *identity, bool *ret_gap,
                                  struct sync_error *err);
 
+/*
+ * Before a slot is made: wal_level, and room for one more slot among slots and origins.
+ * Fails: FATAL db_refused naming the setting of postgresql.conf; as sync_db_exec.
+ */
+sync_status capture_server_check(struct sync_db *db, struct sync_error *err);
+
 /* Records that changes between the delivered position and now may be lost; once per open gap. */
 sync_status capture_gap_store(struct sync_db *db, const char *name,
                               const struct capture_source *source, const char *reason,
