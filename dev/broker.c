@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
+#include <runtime/topics.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,6 +185,7 @@ static const char help[] = "usage: dev-broker --topic NAME:PARTITIONS … [--add
 static int parse_options(int argc, char **argv, struct options *ret_options)
 {
     static const struct option table[] = {
+        {"topics", required_argument, NULL, 'f'},
         {"topic", required_argument, NULL, 't'},
         {"address-file", required_argument, NULL, 'a'},
         {"help", no_argument, NULL, 'h'},
@@ -197,6 +199,9 @@ static int parse_options(int argc, char **argv, struct options *ret_options)
         }
         if (letter == 'a') {
             ret_options->address_file = optarg;
+        }
+        if (letter == 'f') {
+            code = add_topic_files(ret_options, optarg);
         }
         if (letter == 't') {
             code = add_topic_argument(ret_options, optarg);

@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include "../../connectors/altinn2/receiver.h"
+#include "../../connectors/altinn3/capture.h"
 #include "../runtime/log.h"
 
 #include <string.h>
@@ -14,6 +15,7 @@ struct source {
 
 static const struct source sources[] = {
     {"altinn2-status", sync_receiver_run},
+    {SYNC_CAPTURE_ALTINN3, sync_capture_altinn3_run},
 };
 
 static int run_source(const struct source *source, const struct sync_config *config)
