@@ -172,14 +172,40 @@ static int add_topic_argument(struct options *options, const char *text)
     return add_topic(options, text, colon ? (size_t)(colon - text) : strlen(text), partitions);
 }
 
-static const char help[] = "usage: dev-broker --topic NAME:PARTITIONS … [--address-file FILE]\n"
-                           "\n"
-                           "Serves an in-memory Kafka on a free loopback port until SIGTERM. The "
-                           "address is printed in one\n"
-                           "JSON line and written to FILE. Topics are made at start; a client that "
-                           "names another one gets\n"
-                           "a new topic with 4 partitions. SIGUSR1 makes the broker unreachable, "
-                           "SIGUSR2 reachable again.\n";
+/* Files are a comma list: later ones are laid over earlier ones, as topics validate -f does it. */
+static int add_topic_files(struct options *options, char *list)
+{
+    const char *paths[SYNC_TOPICS_FILES_MAX];
+    size_t count = 0;
+    for (char *rest = list; rest && count < SYNC_TOPICS_FILES_MAX;) {
+        paths[count++] = strsep(&rest, ",");
+    }
+    struct sync_topics *topics = NULL;
+    struct sync_error err;
+    if (!sync_is_ok(sync_topics_load(paths, count, &topics, NULL, &err))) {
+        fprintf(stderr, "dev-broker: %s\n", err.text);
+        return 2;
+    }
+    int code = 0;
+    for (size_t i = 0; i < topics->count && code == 0; i++) {
+        if (topics->items[i].state == SYNC_TOPIC_PRESENT) {
+            code = add_topic(options, topics->items[i].name, strlen(topics->items[i].name),
+                             topics->items[i].partitions);
+        }
+    }
+    free(topics);
+    return code;
+}
+
+static const char help[] =
+    "usage: dev-broker [--topics FILE[,FILE]…] [--topic NAME:PARTITIONS]… [--address-file FILE]\n"
+    "\n"
+    "Serves an in-memory Kafka on a free loopback port until SIGTERM. The address is printed in "
+    "one\n"
+    "JSON line and written to FILE. Topics are made at start, those of topics.yaml and its "
+    "overlays\n"
+    "with --topics; a client that names another one gets a new topic with 4 partitions. SIGUSR1\n"
+    "makes the broker unreachable, SIGUSR2 reachable again.\n";
 
 /* 0 go on, -1 help was asked for, 2 wrong usage. */
 static int parse_options(int argc, char **argv, struct options *ret_options)
