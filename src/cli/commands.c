@@ -11,6 +11,30 @@ const struct sync_command sync_commands[] = {
              "SIGTERM ends it cleanly.\n"
              "\n"
              "  altinn-sync capture altinn2-status"},
+    {.group = "Sources", .words = "capture init", .usage = "NAME",
+     .summary = "make the slot of a source", .needs_config = true, .run = sync_cli_capture_init,
+     .help = "Checks server and publication, makes the slot and records system id, timeline and where it begins\n"
+             "in sync.source. The owner of the tables must have run connectors/altinn3/sql/publication.sql.\n"
+             "When the slot fits what is recorded, it does nothing. When a recorded slot is gone, it asks (or\n"
+             "takes --yes), begins a new generation and records the gap.\n"
+             "\n"
+             "  altinn-sync capture init altinn3-status"},
+    {.group = "Sources", .words = "capture status", .usage = "NAME",
+     .summary = "compare the slot of a source with its record", .needs_config = true, .run = sync_cli_capture_status,
+     .help = "Prints positions, retained log and open gaps. Exits 3 when slot or server are not as recorded or a\n"
+             "gap is open, 4 when capture init was never run.\n"
+             "\n"
+             "  altinn-sync capture status altinn3-status"},
+    {.group = "Looking", .words = "status", .usage = "[--watch] [--interval DURATION] [--count N]",
+     .summary = "show routes, effects and sources on one screen", .needs_config = true, .run = sync_cli_status,
+     .help = "Reads the sync tables and asks the broker where the topics end. Rate is records per second, lag is\n"
+             "records not applied yet, held and parked are open now; the other counts are since the start.\n"
+             "\n"
+             "  --watch              look again and again: a live screen on a terminal, lines elsewhere\n"
+             "  --interval DURATION  time between two looks of --watch, 1s unless given\n"
+             "  --count N            end --watch after N looks\n"
+             "\n"
+             "  altinn-sync status --watch"},
     {.group = "Data", .words = "load", .usage = "FILE",
      .summary = "insert messages and parties from a file", .needs_config = true, .run = sync_cli_load,
      .help = "Reads JSON lines (docs/load-format.md; - is standard input), 500 in one transaction, and decides in\n"
@@ -72,20 +96,6 @@ const struct sync_command sync_commands[] = {
              "  -f FILE  file of topics; repeatable, later is laid over earlier\n"
              "\n"
              "  altinn-sync --dev topics apply --yes"},
-    {.group = "Sources", .words = "capture init", .usage = "NAME",
-     .summary = "make the slot of a source", .needs_config = true, .run = sync_cli_capture_init,
-     .help = "Checks server and publication, makes the slot and records system id, timeline and where it begins\n"
-             "in sync.source. The owner of the tables must have run connectors/altinn3/sql/publication.sql.\n"
-             "When the slot fits what is recorded, it does nothing. When a recorded slot is gone, it asks (or\n"
-             "takes --yes), begins a new generation and records the gap.\n"
-             "\n"
-             "  altinn-sync capture init altinn3-status"},
-    {.group = "Sources", .words = "capture status", .usage = "NAME",
-     .summary = "compare the slot of a source with its record", .needs_config = true, .run = sync_cli_capture_status,
-     .help = "Prints positions, retained log and open gaps. Exits 3 when slot or server are not as recorded or a\n"
-             "gap is open, 4 when capture init was never run.\n"
-             "\n"
-             "  altinn-sync capture status altinn3-status"},
     {.group = "Catalogue", .words = "processors list", .usage = "",
      .summary = "list entities and their routes", .run = sync_cli_processors_list,
      .help = "A route is what \"run\" starts; its name is also its Kafka group."},

@@ -1,0 +1,81 @@
+/* Shared by the files of the verb "status" (status*.c) and by nobody else. */
+#ifndef SYNC_CLI_STATUS_H
+#define SYNC_CLI_STATUS_H
+#include "cli.h"
+
+#include "../runtime/kafka.h"
+#include "../runtime/postgres.h"
+#include <altinn_sync/processor.h>
+
+#define STATUS_ROUTES_MAX    16
+#define STATUS_TARGETS_MAX   16
+#define STATUS_SOURCES_MAX   16
+#define STATUS_HISTORY_MAX   24 /* rates of the last ticks, for the small curve */
+#define STATUS_EFFECT_STATES 7
+#define STATUS_UNKNOWN       INT64_C(-1)
+
+/* One scope: a route, or a replay of one. */
+struct status_route {
+    char scope[96];
+    const struct sync_route *route; /* NULL: not in this binary */
+    int32_t partitions;             /* claimed ones */
+    int64_t applied_records;        /* positions - first positions */
+    int64_t lag;                    /* records behind the end of the topic; STATUS_UNKNOWN */
+    int64_t outcomes[SYNC_OUTCOME_COUNT];
+    int64_t held, held_since_us, parked,
+        parked_since_us; /* open now; since: the oldest, 0 = none */
+    double rate;         /* records per second; < 0: not known yet */
+    double history[STATUS_HISTORY_MAX];
+    int history_count;
+};
+
+struct status_target {
+    char name[64];
+    int state;                             /* of sync.target: 0 open 1 stopped 2 closed */
+    int64_t effects[STATUS_EFFECT_STATES]; /* by state of sync.outbox */
+    int64_t oldest_us;                     /* waiting or sent; 0 = none */
+};
+
+struct status_source {
+    char name[64], slot[64];
+    int64_t behind_bytes; /* STATUS_UNKNOWN: no slot */
+    bool has_slot, slot_active, slot_lost;
+    int64_t updated_us;
+};
+
+/* One look. */
+struct status_snapshot {
+    int64_t now_us; /* the server's clock */
+    struct status_route routes[STATUS_ROUTES_MAX];
+    size_t route_count;
+    struct status_target targets[STATUS_TARGETS_MAX];
+    size_t target_count;
+    struct status_source sources[STATUS_SOURCES_MAX];
+    size_t source_count;
+    char database_fault[256], kafka_fault[256]; /* "" = answered */
+};
+
+struct status_reader {
+    struct sync_db *db;
+    struct sync_kafka_looker *looker;
+    int timeout_ms;
+    int64_t last_tick_us;                 /* monotonic */
+    int64_t ended_cost_us, ended_next_us; /* ended effects are counted seldom where that is slow */
+};
+
+sync_status status_reader_open(const struct sync_cli *cli, struct status_reader *ret_reader,
+                               struct sync_error *err);
+void status_reader_close(struct status_reader *reader);
+/*
+ * Looks again; what snapshot held before serves for rates, and for what cannot be read now.
+ * Fails: class of the database's failure; the broker's is only noted in the snapshot.
+ */
+sync_status status_read(struct status_reader *reader, struct status_snapshot *snapshot,
+                        struct sync_error *err);
+
+/* 80 columns; returns the number of lines. */
+int status_draw(const struct status_snapshot *snapshot, bool colors, FILE *out);
+/* One line per route, for logs. */
+void status_print_lines(const struct status_snapshot *snapshot, FILE *out);
+void status_print_json(const struct status_snapshot *snapshot, FILE *out);
+#endif

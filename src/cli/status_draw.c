@@ -1,0 +1,482 @@
+/* How "status" looks: one screen of 80 columns, lines for logs, JSON. Not here: reading. */
+#include "status.h"
+
+#include "../runtime/time_text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PLAIN  "\033[0m"
+#define BOLD   "\033[1m"
+#define DIM    "\033[2m"
+#define RED    "\033[31m"
+#define GREEN  "\033[32m"
+#define YELLOW "\033[33m"
+#define CYAN   "\033[36m"
+
+#define CELL   32
+
+struct pen {
+    FILE *out;
+    bool colors;
+    int lines;
+};
+
+enum effect_state { WAITING, SENT, DONE, SKIPPED, PARKED, CLOSED, NO_ROUTE };
+
+static void put(const struct pen *pen, const char *color, const char *text)
+{
+    bool plain = !pen->colors || color[0] == '\0';
+    (void)fprintf(pen->out, "%s%s%s", plain ? "" : color, text, plain ? "" : PLAIN);
+}
+
+static void end_line(struct pen *pen)
+{
+    (void)fputc('\n', pen->out);
+    pen->lines++;
+}
+
+/* Columns, not bytes: every character we draw is one wide. */
+static int columns_of(const char *text)
+{
+    int columns = 0;
+    for (; *text != '\0'; text++) {
+        columns += ((unsigned char)*text & 0xc0) != 0x80;
+    }
+    return columns;
+}
+
+static void left(const struct pen *pen, const char *color, const char *text, int width)
+{
+    put(pen, color, text);
+    int fill = width - columns_of(text);
+    (void)fprintf(pen->out, "%*s", fill > 0 ? fill : 0, "");
+}
+
+static void right(const struct pen *pen, const char *color, const char *text, int width)
+{
+    int fill = width - columns_of(text);
+    (void)fprintf(pen->out, "%*s", fill > 0 ? fill : 0, "");
+    put(pen, color, text);
+}
+
+/* 1234567 -> "1,234,567"; what does not fit becomes "12.3M". */
+static void number_text(int64_t number, int width, char ret_text[static CELL])
+{
+    char digits[CELL];
+    int size = snprintf(digits, sizeof digits, "%" PRId64, number);
+    int used = 0;
+    for (int i = 0; i < size && used < CELL - 2; i++) {
+        if (i > 0 && (size - i) % 3 == 0 && digits[i - 1] != '-') {
+            ret_text[used++] = ',';
+        }
+        ret_text[used++] = digits[i];
+    }
+    ret_text[used] = '\0';
+    if (used < width) {
+        return;
+    }
+    static const char *const units[] = {"k", "M", "G", "T"};
+    double scaled = (double)number / 1000;
+    size_t unit = 0;
+    while (scaled >= 1000 && unit < 3) {
+        scaled /= 1000;
+        unit++;
+    }
+    (void)snprintf(ret_text, CELL, "%.1f%s", scaled, units[unit]);
+}
+
+/* A count; zero is dim, so that the eye goes to what happens. */
+static void count(const struct pen *pen, const char *color, int64_t number, int width)
+{
+    char text[CELL];
+    number_text(number, width, text);
+    right(pen, number == 0 ? DIM : color, text, width);
+}
+
+static void rate_text(double rate, char ret_text[static CELL])
+{
+    if (rate < 0) {
+        (void)snprintf(ret_text, CELL, "-");
+    } else if (rate > 0 && rate < 10) {
+        (void)snprintf(ret_text, CELL, "%.1f/s", rate);
+    } else if (rate < 10000) {
+        (void)snprintf(ret_text, CELL, "%.0f/s", rate);
+    } else {
+        (void)snprintf(ret_text, CELL, "%.0fk/s", rate / 1000);
+    }
+}
+
+static void age_text(int64_t since_us, int64_t now_us, char ret_text[static CELL])
+{
+    int64_t seconds = (now_us - since_us) / 1000000;
+    if (since_us == 0) {
+        (void)snprintf(ret_text, CELL, "-");
+    } else if (seconds < 100) {
+        (void)snprintf(ret_text, CELL, "%" PRId64 " s", seconds > 0 ? seconds : 0);
+    } else if (seconds < 100 * 60) {
+        (void)snprintf(ret_text, CELL, "%" PRId64 " min", seconds / 60);
+    } else if (seconds < INT64_C(100) * 3600) {
+        (void)snprintf(ret_text, CELL, "%" PRId64 " h", seconds / 3600);
+    } else {
+        (void)snprintf(ret_text, CELL, "%" PRId64 " d", seconds / 86400);
+    }
+}
+
+static void bytes_text(int64_t bytes, char ret_text[static CELL])
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    double scaled = (double)bytes;
+    size_t unit = 0;
+    while (scaled >= 1024 && unit < 4) {
+        scaled /= 1024;
+        unit++;
+    }
+    (void)snprintf(ret_text, CELL, unit == 0 ? "%.0f %s" : "%.1f %s", scaled, units[unit]);
+}
+
+static const char *side(enum sync_system system)
+{
+    switch (system) {
+    case SYNC_SYSTEM_NONE:
+        return "";
+    case SYNC_SYSTEM_ALTINN2:
+        return "Altinn 2";
+    case SYNC_SYSTEM_ALTINN3:
+        return "Altinn 3";
+    }
+    return "";
+}
+
+/* The rates of the last ticks as eight heights, the newest at the right. */
+static void curve(const struct pen *pen, const struct status_route *route)
+{
+    static const char *const bars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    char text[STATUS_HISTORY_MAX * 4 + 1];
+    double most = 0;
+    size_t used = 0;
+    for (int i = 0; i < route->history_count; i++) {
+        most = route->history[i] > most ? route->history[i] : most;
+    }
+    for (int i = 0; i < STATUS_HISTORY_MAX - route->history_count; i++) {
+        text[used++] = ' ';
+    }
+    for (int i = 0; i < route->history_count; i++) {
+        int height = most > 0 ? (int)(route->history[i] / most * 7 + 0.5) : 0;
+        memcpy(text + used, bars[height], 3);
+        used += 3;
+    }
+    text[used] = '\0';
+    put(pen, CYAN, text);
+}
+
+enum route_state { NOT_STARTED, UP_TO_DATE, MOVING, STANDING };
+
+static enum route_state state_of(const struct status_route *route)
+{
+    if (route->partitions == 0) {
+        return NOT_STARTED;
+    }
+    if (route->lag <= 0) {
+        return UP_TO_DATE;
+    }
+    return route->rate != 0 ? MOVING : STANDING;
+}
+
+static const char *state_word(enum route_state state)
+{
+    switch (state) {
+    case NOT_STARTED:
+        return "not started";
+    case UP_TO_DATE:
+        return "up to date";
+    case MOVING:
+        return "moving";
+    case STANDING:
+        return "standing still";
+    }
+    return "";
+}
+
+static const char *state_color(enum route_state state)
+{
+    switch (state) {
+    case NOT_STARTED:
+        return DIM;
+    case UP_TO_DATE:
+        return GREEN;
+    case MOVING:
+        return CYAN;
+    case STANDING:
+        return RED;
+    }
+    return "";
+}
+
+static void draw_head(struct pen *pen, const struct status_snapshot *s)
+{
+    int64_t held = 0, parked = 0, open = 0, lag = 0;
+    for (size_t i = 0; i < s->route_count; i++) {
+        held += s->routes[i].held;
+        parked += s->routes[i].parked;
+        lag += s->routes[i].lag > 0 ? s->routes[i].lag : 0;
+    }
+    for (size_t i = 0; i < s->target_count; i++) {
+        open += s->targets[i].effects[WAITING] + s->targets[i].effects[SENT];
+    }
+    char time[SYNC_TIME_BUFFER], verdict[96];
+    sync_time_format(s->now_us, 0, time);
+    (void)snprintf(verdict, sizeof verdict,
+                   "%" PRId64 " behind · %" PRId64 " to send · %" PRId64 " held · %" PRId64
+                   " parked",
+                   lag, open, held, parked);
+    left(pen, BOLD, "altinn-sync", 13);
+    left(pen, parked > 0 ? RED : lag + open + held > 0 ? YELLOW : GREEN, verdict, 46);
+    right(pen, DIM, time, 21);
+    end_line(pen);
+    const char *fault = s->database_fault[0] != '\0' ? s->database_fault : s->kafka_fault;
+    if (fault[0] != '\0') {
+        char cut[80];
+        (void)snprintf(cut, sizeof cut, "%.78s", fault);
+        put(pen, RED, cut);
+    }
+    end_line(pen);
+}
+
+static void draw_route(struct pen *pen, const struct status_snapshot *s,
+                       const struct status_route *row)
+{
+    char text[CELL], name[64];
+    (void)snprintf(name, sizeof name, "%.17s", row->scope);
+    left(pen, BOLD, name, 18);
+    rate_text(row->rate, text);
+    right(pen, row->rate > 0 ? GREEN : DIM, text, 7);
+    if (row->lag == STATUS_UNKNOWN) {
+        right(pen, DIM, "-", 8);
+    } else {
+        count(pen, YELLOW, row->lag, 8);
+    }
+    count(pen, "", row->outcomes[SYNC_OUTCOME_APPLIED], 10);
+    count(pen, "", row->outcomes[SYNC_OUTCOME_DUPLICATE], 10);
+    count(pen, "", row->outcomes[SYNC_OUTCOME_STALE], 7);
+    count(pen, "", row->outcomes[SYNC_OUTCOME_ECHO], 7);
+    count(pen, YELLOW, row->held, 6);
+    count(pen, RED, row->parked, 7);
+    end_line(pen);
+    char direction[64] = "";
+    if (row->route != NULL) {
+        (void)snprintf(direction, sizeof direction, "%s → %s", side(row->route->from),
+                       side(row->route->to));
+    }
+    (void)fputs("  ", pen->out);
+    left(pen, DIM, direction, 20);
+    curve(pen, row);
+    (void)fputs("  ", pen->out);
+    put(pen, state_color(state_of(row)), state_word(state_of(row)));
+    if (row->held > 0) {
+        char held[CELL + 16];
+        age_text(row->held_since_us, s->now_us, text);
+        (void)snprintf(held, sizeof held, ", held %s", text);
+        put(pen, DIM, held);
+    }
+    end_line(pen);
+}
+
+static void draw_target(struct pen *pen, const struct status_snapshot *s,
+                        const struct status_target *row)
+{
+    static const char *const states[] = {"", " stopped", " closed"};
+    char name[64], text[CELL];
+    bool shut = row->state > 0 && row->state < 3;
+    (void)snprintf(name, sizeof name, "%.13s%s", row->name, shut ? states[row->state] : "");
+    left(pen, shut ? RED : BOLD, name, 20);
+    count(pen, YELLOW, row->effects[WAITING], 8);
+    count(pen, CYAN, row->effects[SENT], 6);
+    count(pen, "", row->effects[DONE], 9);
+    count(pen, "", row->effects[SKIPPED], 8);
+    count(pen, RED, row->effects[PARKED], 7);
+    count(pen, YELLOW, row->effects[CLOSED], 7);
+    count(pen, "", row->effects[NO_ROUTE], 9);
+    age_text(row->oldest_us, s->now_us, text);
+    right(pen, DIM, text, 6);
+    end_line(pen);
+}
+
+static void draw_source(struct pen *pen, const struct status_snapshot *s,
+                        const struct status_source *row)
+{
+    char behind[CELL] = "-", age[CELL], seen[CELL + 8];
+    const char *state = row->slot[0] == '\0' ? ""
+                        : !row->has_slot     ? "missing"
+                        : row->slot_lost     ? "lost"
+                        : row->slot_active   ? "active"
+                                             : "not read";
+    bool good = row->slot[0] == '\0' || (row->slot_active && !row->slot_lost);
+    if (row->behind_bytes != STATUS_UNKNOWN) {
+        bytes_text(row->behind_bytes, behind);
+    }
+    age_text(row->updated_us, s->now_us, age);
+    (void)snprintf(seen, sizeof seen, "%s ago", age);
+    left(pen, BOLD, row->name, 20);
+    right(pen, "", behind, 14);
+    right(pen, "", seen, 14);
+    if (row->slot[0] != '\0') {
+        (void)fputs("  ", pen->out);
+        left(pen, "", row->slot, 20);
+        put(pen, good ? GREEN : RED, state);
+    }
+    end_line(pen);
+}
+
+static void heading(struct pen *pen, const char *text)
+{
+    put(pen, DIM, text);
+    end_line(pen);
+}
+
+int status_draw(const struct status_snapshot *snapshot, bool colors, FILE *out)
+{
+    struct pen pen = {out, colors, 0};
+    draw_head(&pen, snapshot);
+    heading(&pen,
+            "ROUTE                RATE     LAG   APPLIED DUPLICATE  STALE   ECHO  HELD PARKED");
+    for (size_t i = 0; i < snapshot->route_count; i++) {
+        draw_route(&pen, snapshot, &snapshot->routes[i]);
+    }
+    if (snapshot->target_count > 0) {
+        end_line(&pen);
+        heading(
+            &pen,
+            "TARGET               WAITING  SENT     DONE SKIPPED PARKED CLOSED NO ROUTE OLDEST");
+    }
+    for (size_t i = 0; i < snapshot->target_count; i++) {
+        draw_target(&pen, snapshot, &snapshot->targets[i]);
+    }
+    if (snapshot->source_count > 0) {
+        end_line(&pen);
+        heading(&pen, "SOURCE                    BEHIND     LAST MOVE  SLOT");
+    }
+    for (size_t i = 0; i < snapshot->source_count; i++) {
+        draw_source(&pen, snapshot, &snapshot->sources[i]);
+    }
+    return pen.lines;
+}
+
+void status_print_lines(const struct status_snapshot *s, FILE *out)
+{
+    char time[SYNC_TIME_BUFFER], rate[CELL], lag[CELL];
+    sync_time_format(s->now_us, 0, time);
+    for (size_t i = 0; i < s->route_count; i++) {
+        const struct status_route *row = &s->routes[i];
+        rate_text(row->rate, rate);
+        (void)snprintf(lag, sizeof lag, "%" PRId64, row->lag);
+        (void)fprintf(out,
+                      "%s %s rate=%s lag=%s applied=%" PRId64 " duplicate=%" PRId64
+                      " stale=%" PRId64 " echo=%" PRId64 " held=%" PRId64 " parked=%" PRId64 "\n",
+                      time, row->scope, rate, row->lag == STATUS_UNKNOWN ? "-" : lag,
+                      row->outcomes[SYNC_OUTCOME_APPLIED], row->outcomes[SYNC_OUTCOME_DUPLICATE],
+                      row->outcomes[SYNC_OUTCOME_STALE], row->outcomes[SYNC_OUTCOME_ECHO],
+                      row->held, row->parked);
+    }
+}
+
+static void put_count(struct sync_json_writer *w, const char *name, int64_t value)
+{
+    if (value == STATUS_UNKNOWN) {
+        sync_json_put_text(w, name, NULL);
+    } else {
+        sync_json_put_integer(w, name, value);
+    }
+}
+
+static void put_time(struct sync_json_writer *w, const char *name, int64_t time_us)
+{
+    char text[SYNC_TIME_BUFFER];
+    sync_time_format(time_us, 3, text);
+    sync_json_put_text(w, name, time_us == 0 ? NULL : text);
+}
+
+static void put_route(struct sync_json_writer *w, const struct status_route *row)
+{
+    static const char *const words[SYNC_OUTCOME_COUNT] = {"applied", "duplicate", "stale",
+                                                          "echo",    "held",      "parked"};
+    sync_json_open(w, NULL, '{');
+    sync_json_put_text(w, "scope", row->scope);
+    sync_json_put_text(w, "state", state_word(state_of(row)));
+    sync_json_put_integer(w, "partitions", row->partitions);
+    if (row->rate < 0) {
+        sync_json_put_text(w, "rate_per_second", NULL);
+    } else {
+        sync_json_put_real(w, "rate_per_second", row->rate);
+    }
+    put_count(w, "lag", row->lag);
+    sync_json_put_integer(w, "consumed", row->applied_records);
+    sync_json_open(w, "outcomes", '{');
+    for (int i = 0; i < SYNC_OUTCOME_COUNT; i++) {
+        sync_json_put_integer(w, words[i], row->outcomes[i]);
+    }
+    sync_json_close(w, '}');
+    sync_json_put_integer(w, "held", row->held);
+    put_time(w, "held_since", row->held_since_us);
+    sync_json_put_integer(w, "parked", row->parked);
+    put_time(w, "parked_since", row->parked_since_us);
+    sync_json_close(w, '}');
+}
+
+static void put_target(struct sync_json_writer *w, const struct status_target *row)
+{
+    static const char *const states[] = {"open", "stopped", "closed"};
+    static const char *const words[STATUS_EFFECT_STATES] = {
+        "waiting", "sent", "done", "skipped", "parked", "closed", "no_route"};
+    sync_json_open(w, NULL, '{');
+    sync_json_put_text(w, "target", row->name);
+    sync_json_put_text(w, "state", states[row->state >= 0 && row->state < 3 ? row->state : 0]);
+    for (int i = 0; i < STATUS_EFFECT_STATES; i++) {
+        sync_json_put_integer(w, words[i], row->effects[i]);
+    }
+    put_time(w, "oldest", row->oldest_us);
+    sync_json_close(w, '}');
+}
+
+static void put_source(struct sync_json_writer *w, const struct status_source *row)
+{
+    sync_json_open(w, NULL, '{');
+    sync_json_put_text(w, "source", row->name);
+    sync_json_put_text(w, "slot", row->slot[0] != '\0' ? row->slot : NULL);
+    sync_json_put_bool(w, "slot_active", row->slot_active);
+    put_count(w, "behind_bytes", row->behind_bytes);
+    put_time(w, "updated_at", row->updated_us);
+    sync_json_close(w, '}');
+}
+
+void status_print_json(const struct status_snapshot *s, FILE *out)
+{
+    struct sync_json_writer w;
+    sync_json_writer_init(&w);
+    sync_json_open(&w, NULL, '{');
+    put_time(&w, "at", s->now_us);
+    sync_json_put_text(&w, "database_fault",
+                       s->database_fault[0] != '\0' ? s->database_fault : NULL);
+    sync_json_put_text(&w, "kafka_fault", s->kafka_fault[0] != '\0' ? s->kafka_fault : NULL);
+    sync_json_open(&w, "routes", '[');
+    for (size_t i = 0; i < s->route_count; i++) {
+        put_route(&w, &s->routes[i]);
+    }
+    sync_json_close(&w, ']');
+    sync_json_open(&w, "targets", '[');
+    for (size_t i = 0; i < s->target_count; i++) {
+        put_target(&w, &s->targets[i]);
+    }
+    sync_json_close(&w, ']');
+    sync_json_open(&w, "sources", '[');
+    for (size_t i = 0; i < s->source_count; i++) {
+        put_source(&w, &s->sources[i]);
+    }
+    sync_json_close(&w, ']');
+    sync_json_close(&w, '}');
+    char *text = sync_json_writer_take(&w);
+    SYNC_ASSERT(text != NULL);
+    (void)fprintf(out, "%s\n", text);
+    free(text);
+}
