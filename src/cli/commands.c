@@ -96,6 +96,32 @@ const struct sync_command sync_commands[] = {
              "  -f FILE  file of topics; repeatable, later is laid over earlier\n"
              "\n"
              "  altinn-sync --dev topics apply --yes"},
+    {.group = "Settings", .words = "db migrate", .usage = "[--dry-run]",
+     .summary = "bring the database to this version", .needs_config = true, .run = sync_cli_db_migrate,
+     .help = "Applies the numbered SQL that the database lacks, each in a transaction of its own, then makes the\n"
+             "replication origins of every route. May be repeated; two runs at once wait for each other. Needs\n"
+             "the migration role, the only one with rights to create. Rights of the others: examples/sql/roles.sql\n"
+             "\n"
+             "  --dry-run  only count what would be done\n"
+             "\n"
+             "  altinn-sync db migrate"},
+    {.group = "Settings", .words = "db status", .usage = "",
+     .summary = "compare the database with this version", .needs_config = true, .run = sync_cli_db_status,
+     .help = "Exits 3 when a migration or an origin is missing, was changed or is not known here."},
+    {.group = "Sources", .words = "capture init", .usage = "NAME",
+     .summary = "make the slot of a source", .needs_config = true, .run = sync_cli_capture_init,
+     .help = "Checks server and publication, makes the slot and records system id, timeline and where it begins\n"
+             "in sync.source. The owner of the tables must have run connectors/altinn3/sql/publication.sql.\n"
+             "When the slot fits what is recorded, it does nothing. When a recorded slot is gone, it asks (or\n"
+             "takes --yes), begins a new generation and records the gap.\n"
+             "\n"
+             "  altinn-sync capture init altinn3-status"},
+    {.group = "Sources", .words = "capture status", .usage = "NAME",
+     .summary = "compare the slot of a source with its record", .needs_config = true, .run = sync_cli_capture_status,
+     .help = "Prints positions, retained log and open gaps. Exits 3 when slot or server are not as recorded or a\n"
+             "gap is open, 4 when capture init was never run.\n"
+             "\n"
+             "  altinn-sync capture status altinn3-status"},
     {.group = "Catalogue", .words = "processors list", .usage = "",
      .summary = "list entities and their routes", .run = sync_cli_processors_list,
      .help = "A route is what \"run\" starts; its name is also its Kafka group."},

@@ -177,14 +177,4 @@ sync_status sync_txn_commit(struct sync_db *db, struct sync_error *err);
 /* Rolls back; never fails: a connection that cannot roll back is dropped. */
 void sync_txn_rollback(struct sync_db *db);
 
-/* Migrations: numbered SQL with checksums under an advisory lock. Files are compiled into the
- * binary. */
-struct sync_migration {
-    int version;
-    const char *name, *sql; /* common 1…99, entities from 100 on */
-};
-extern const struct sync_migration sync_migrations[]; /* generated, ended by name NULL, ascending */
-sync_status sync_db_migrate(struct sync_db *db, bool dry_run, int *ret_applied,
-                            struct sync_error *err);
-
 #endif
