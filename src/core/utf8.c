@@ -41,18 +41,29 @@ size_t sync_utf8_sequence(struct sync_bytes text)
     return size;
 }
 
+/* Eight bytes at once: none is NUL and none is above ASCII. Most text is like that. */
+static bool is_plain_word(const uint8_t *data)
+{
+    SYNC_ASSERT(data != NULL);
+    const uint64_t low = 0x0101010101010101u;
+    const uint64_t high = 0x8080808080808080u;
+    uint64_t word;
+    memcpy(&word, data, sizeof word);
+    SYNC_ASSERT((low << 7) == high);
+    return ((word | ((word - low) & ~word)) & high) == 0;
+}
+
 bool sync_utf8_is_text(struct sync_bytes text)
 {
     SYNC_ASSERT(text.data != NULL || text.size == 0);
     size_t at = 0;
     while (at < text.size) {
-        uint8_t byte = text.data[at];
-        if (byte != 0 && byte < 0x80) {
-            at++;
+        if (text.size - at >= sizeof(uint64_t) && is_plain_word(text.data + at)) {
+            at += sizeof(uint64_t);
             continue;
         }
         size_t size = sync_utf8_sequence((struct sync_bytes){text.data + at, text.size - at});
-        if (byte == 0 || size == 0) {
+        if (size == 0 || text.data[at] == 0) {
             return false;
         }
         at += size;

@@ -320,17 +320,17 @@ static void decoding_is_fast(void **state)
     struct timespec start;
     struct timespec end;
     const int rounds = 200000;
-    (void)clock_gettime(CLOCK_MONOTONIC, &start);
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
     for (int i = 0; i < rounds; i++) {
         sync_status status = sync_decoder_decode(world->decoder, value, &change, NULL);
         assert_true(sync_is_ok(status));
     }
-    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
     double seconds =
         (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
     /* The bar is for a release build on a quiet machine; here only a lost order of magnitude fails.
      */
-    print_message("decoded %.2f million values/s\n", rounds / seconds / 1e6);
+    print_message("decoded %.2f million values per CPU second\n", rounds / seconds / 1e6);
     assert_true(rounds / seconds > 20000);
 }
 
