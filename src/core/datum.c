@@ -267,6 +267,7 @@ static sync_status step_enum(struct reader *r, const struct sync_plan_node *node
         return refuse(r, SYNC_CODE_ENUM_SYMBOL, "enum index is outside the writer's schema");
     }
     int32_t symbol = r->plan->symbols[node->first + (uint32_t)index];
+    SYNC_ASSERT(symbol >= -1);
     if (node->store != SYNC_STORE_NONE && symbol < 0) {
         r->at = start;
         return refuse(r, SYNC_CODE_ENUM_SYMBOL, "enum symbol is unknown to the reader");
@@ -326,6 +327,7 @@ static sync_status open_frame(struct reader *r, const struct sync_plan_node *nod
     if (node->store == SYNC_STORE_PRESENCE) {
         put(r, node->offset, &(bool){true}, sizeof(bool));
     }
+    SYNC_ASSERT(r->nodes_left < SYNC_DATUM_NODES_MAX || r->depth == 0);
     struct frame *frame = &r->frames[r->depth++];
     *frame = (struct frame){.node = node, .empty_left = SYNC_DATUM_EMPTY_ITEMS_MAX};
     frame->left = node->wire == SYNC_WIRE_RECORD ? node->count : 0;
@@ -461,6 +463,7 @@ static sync_status next_block(struct reader *r, struct frame *frame)
         return refuse(r, SYNC_CODE_LENGTH, "block size is negative or more than what is left");
     }
     frame->block_end = r->at + (size_t)size;
+    SYNC_ASSERT(frame->block_end <= r->size);
     return check_count(r, frame, 0 - (uint64_t)count, start);
 }
 
@@ -515,6 +518,7 @@ sync_status sync_datum_decode(const struct sync_plan *plan, struct sync_bytes da
     while (sync_is_ok(status) && r.depth > 0) {
         status = advance(&r);
     }
+    SYNC_ASSERT(r.at <= r.size);
     if (sync_is_ok(status) && r.at != r.size) {
         r.path = "";
         return refuse(&r, SYNC_CODE_TRAILING_BYTES, "bytes stand behind the record");

@@ -50,8 +50,12 @@ static const struct sync_field row_ny = {"n.y", SYNC_FIELD_INT, AT(y), REQUIRED,
 #define MAP(item)              "{'type':'map','values':" item "}"
 
 /* Rows of the case, ended by one without a path. */
-#define ROWS(...)   ((const struct sync_field[]){__VA_ARGS__, {NULL, SYNC_FIELD_BOOL, 0, 0, NULL, 0}})
-#define NO_ROWS     ((const struct sync_field[]){{NULL, SYNC_FIELD_BOOL, 0, 0, NULL, 0}})
+#define LAST                                                                                       \
+    {                                                                                              \
+        NULL, SYNC_FIELD_BOOL, 0, 0, NULL, 0                                                       \
+    }
+#define ROWS(...)   ((const struct sync_field[]){__VA_ARGS__, LAST})
+#define NO_ROWS     ((const struct sync_field[]){LAST})
 #define DATUM(text) ((struct sync_bytes){(const uint8_t *)(text), sizeof(text) - 1})
 
 /* Schemas stand here with ' for ", so that they can be read. */

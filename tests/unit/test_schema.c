@@ -46,65 +46,65 @@ static enum sync_code code_of(const char *text)
     "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"a\"," rest "}]}"
 #define TYPED(type, value) ONE_FIELD("\"type\":" type ",\"default\":" value)
 
+static const char *const wrong_texts[] = {
+    "",
+    "nonsense",
+    "7",
+    "null",
+    "{}",
+    "[]",
+    "\"Unknown\"",
+    "\"a-b\"",
+    "{\"type\":7}",
+    "{\"type\":\"strange\"}",
+    "{\"type\":{\"type\":\"int\"}}",
+    "{\"type\":\"record\",\"fields\":[]}",
+    "{\"type\":\"record\",\"name\":\"R\"}",
+    "{\"type\":\"record\",\"name\":\"R\",\"fields\":{}}",
+    "{\"type\":\"record\",\"name\":\"\",\"fields\":[]}",
+    "{\"type\":\"record\",\"name\":\"1R\",\"fields\":[]}",
+    "{\"type\":\"record\",\"name\":\"R.\",\"fields\":[]}",
+    "{\"type\":\"record\",\"name\":\"a..R\",\"fields\":[]}",
+    "{\"type\":\"record\",\"name\":\"int\",\"fields\":[]}",
+    "{\"type\":\"record\",\"name\":\"R\",\"namespace\":\"a b\",\"fields\":[]}",
+    "{\"type\":\"record\",\"name\":\"R\",\"namespace\":7,\"fields\":[]}",
+    "{\"type\":\"record\",\"name\":\"R\",\"fields\":[7]}",
+    "{\"type\":\"record\",\"name\":\"R\",\"aliases\":\"S\",\"fields\":[]}",
+    "{\"type\":\"record\",\"name\":\"R\",\"aliases\":[\"S\",\"S\"],\"fields\":[]}",
+    ONE_FIELD("\"doc\":\"no type\""),
+    ONE_FIELD("\"type\":\"R\""),
+    ONE_FIELD("\"type\":[\"null\",\"R\"]"),
+    ONE_FIELD("\"type\":{\"type\":\"array\",\"items\":\"R\"}"),
+    ONE_FIELD("\"type\":{\"type\":\"array\"}"),
+    ONE_FIELD("\"type\":{\"type\":\"map\",\"items\":\"int\"}"),
+    ONE_FIELD("\"type\":[\"int\",\"int\"]"),
+    ONE_FIELD("\"type\":[\"int\",[\"null\"]]"),
+    ONE_FIELD("\"type\":\"int\",\"aliases\":[\"a\"]"),
+    ONE_FIELD("\"type\":\"int\"},{\"name\":\"a\",\"type\":\"int\""),
+    ONE_FIELD("\"type\":\"int\"},{\"name\":\"b\",\"type\":\"int\",\"aliases\":[\"a\"]"),
+    ONE_FIELD("\"type\":{\"type\":\"fixed\",\"name\":\"F\",\"size\":2}},{\"name\":\"b\",\"type\":"
+              "{\"type\":\"fixed\",\"name\":\"F\",\"size\":2}"),
+    "{\"type\":\"enum\",\"name\":\"E\"}",
+    "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[]}",
+    "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\",\"A\"]}",
+    "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"a-b\"]}",
+    "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[7]}",
+    "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\"],\"default\":\"B\"}",
+    "{\"type\":\"fixed\",\"name\":\"F\"}",
+    "{\"type\":\"fixed\",\"name\":\"F\",\"size\":-1}",
+    "{\"type\":\"fixed\",\"name\":\"F\",\"size\":0}",
+    "{\"type\":\"fixed\",\"name\":\"F\",\"size\":\"4\"}",
+    "{\"type\":\"fixed\",\"name\":\"F\",\"size\":4.0}",
+    "{\"type\":\"fixed\",\"name\":\"F\",\"size\":1099511627776}",
+    "{\"type\":\"fixed\",\"name\":\"F\",\"size\":1048577}",
+};
+
 static void schemas_that_break_a_rule_are_refused(void **state)
 {
     (void)state;
-    static const char *const texts[] = {
-        "",
-        "nonsense",
-        "7",
-        "null",
-        "{}",
-        "[]",
-        "\"Unknown\"",
-        "\"a-b\"",
-        "{\"type\":7}",
-        "{\"type\":\"strange\"}",
-        "{\"type\":{\"type\":\"int\"}}",
-        "{\"type\":\"record\",\"fields\":[]}",
-        "{\"type\":\"record\",\"name\":\"R\"}",
-        "{\"type\":\"record\",\"name\":\"R\",\"fields\":{}}",
-        "{\"type\":\"record\",\"name\":\"\",\"fields\":[]}",
-        "{\"type\":\"record\",\"name\":\"1R\",\"fields\":[]}",
-        "{\"type\":\"record\",\"name\":\"R.\",\"fields\":[]}",
-        "{\"type\":\"record\",\"name\":\"a..R\",\"fields\":[]}",
-        "{\"type\":\"record\",\"name\":\"int\",\"fields\":[]}",
-        "{\"type\":\"record\",\"name\":\"R\",\"namespace\":\"a b\",\"fields\":[]}",
-        "{\"type\":\"record\",\"name\":\"R\",\"namespace\":7,\"fields\":[]}",
-        "{\"type\":\"record\",\"name\":\"R\",\"fields\":[7]}",
-        "{\"type\":\"record\",\"name\":\"R\",\"aliases\":\"S\",\"fields\":[]}",
-        "{\"type\":\"record\",\"name\":\"R\",\"aliases\":[\"S\",\"S\"],\"fields\":[]}",
-        ONE_FIELD("\"doc\":\"no type\""),
-        ONE_FIELD("\"type\":\"R\""),
-        ONE_FIELD("\"type\":[\"null\",\"R\"]"),
-        ONE_FIELD("\"type\":{\"type\":\"array\",\"items\":\"R\"}"),
-        ONE_FIELD("\"type\":{\"type\":\"array\"}"),
-        ONE_FIELD("\"type\":{\"type\":\"map\",\"items\":\"int\"}"),
-        ONE_FIELD("\"type\":[\"int\",\"int\"]"),
-        ONE_FIELD("\"type\":[\"int\",[\"null\"]]"),
-        ONE_FIELD("\"type\":\"int\",\"aliases\":[\"a\"]"),
-        ONE_FIELD("\"type\":\"int\"},{\"name\":\"a\",\"type\":\"int\""),
-        ONE_FIELD("\"type\":\"int\"},{\"name\":\"b\",\"type\":\"int\",\"aliases\":[\"a\"]"),
-        ONE_FIELD(
-            "\"type\":{\"type\":\"fixed\",\"name\":\"F\",\"size\":2}},{\"name\":\"b\",\"type\":"
-            "{\"type\":\"fixed\",\"name\":\"F\",\"size\":2}"),
-        "{\"type\":\"enum\",\"name\":\"E\"}",
-        "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[]}",
-        "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\",\"A\"]}",
-        "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"a-b\"]}",
-        "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[7]}",
-        "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\"],\"default\":\"B\"}",
-        "{\"type\":\"fixed\",\"name\":\"F\"}",
-        "{\"type\":\"fixed\",\"name\":\"F\",\"size\":-1}",
-        "{\"type\":\"fixed\",\"name\":\"F\",\"size\":0}",
-        "{\"type\":\"fixed\",\"name\":\"F\",\"size\":\"4\"}",
-        "{\"type\":\"fixed\",\"name\":\"F\",\"size\":4.0}",
-        "{\"type\":\"fixed\",\"name\":\"F\",\"size\":1099511627776}",
-        "{\"type\":\"fixed\",\"name\":\"F\",\"size\":1048577}",
-    };
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        if (code_of(texts[i]) != SYNC_CODE_SCHEMA_INVALID) {
-            fail_msg("taken: %s", texts[i]);
+    for (size_t i = 0; i < sizeof wrong_texts / sizeof wrong_texts[0]; i++) {
+        if (code_of(wrong_texts[i]) != SYNC_CODE_SCHEMA_INVALID) {
+            fail_msg("taken: %s", wrong_texts[i]);
         }
     }
 }
