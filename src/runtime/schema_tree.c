@@ -189,6 +189,9 @@ static sync_status check_field_names(struct parser *p, const struct schema_type 
 {
     bool taken = field_name_is_taken(record, field->name);
     for (size_t i = 0; i < field->aliases.count; i++) {
+        if (!schema_name_is_good(field->aliases.items[i], false)) {
+            return invalid(p, place, "an alias of a field holds a dot");
+        }
         taken = taken || field_name_is_taken(record, field->aliases.items[i]);
         taken = taken || strcmp(field->aliases.items[i], field->name) == 0;
     }

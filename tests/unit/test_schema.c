@@ -80,6 +80,7 @@ static const char *const wrong_texts[] = {
     ONE_FIELD("\"type\":[\"int\",\"int\"]"),
     ONE_FIELD("\"type\":[\"int\",[\"null\"]]"),
     ONE_FIELD("\"type\":\"int\",\"aliases\":[\"a\"]"),
+    ONE_FIELD("\"type\":\"int\",\"aliases\":[\"b.c\"]"),
     ONE_FIELD("\"type\":\"int\"},{\"name\":\"a\",\"type\":\"int\""),
     ONE_FIELD("\"type\":\"int\"},{\"name\":\"b\",\"type\":\"int\",\"aliases\":[\"a\"]"),
     ONE_FIELD("\"type\":{\"type\":\"fixed\",\"name\":\"F\",\"size\":2}},{\"name\":\"b\",\"type\":"
