@@ -11,8 +11,9 @@
 
 enum sync_level { SYNC_DEBUG, SYNC_INFO, SYNC_WARN, SYNC_ERROR };
 
-void sync_log_init(const char *component,
-                   enum sync_level level); /* component: route or capture name */
+/* At start, before any thread; component: name of the route or capture. Lines before it have none.
+ */
+void sync_log_init(const char *component, enum sync_level level);
 
 /* For SIGHUP. */
 void sync_log_set_level(enum sync_level level);
