@@ -97,6 +97,16 @@ void sync_http_answer(struct sync_http_request *request, int code, const char *c
     MHD_resume_connection(connection); /* from here on the exchange may be gone */
 }
 
+void sync_http_drop(struct sync_http_request *request)
+{
+    struct exchange *exchange = (struct exchange *)request;
+    struct MHD_Connection *connection = request->connection;
+    SYNC_ASSERT(exchange->handed && !exchange->answered);
+    exchange->answered = true; /* without a response: the next call ends the connection */
+    __atomic_fetch_sub(&request->server->kept_count, 1, __ATOMIC_RELAXED);
+    MHD_resume_connection(connection);
+}
+
 bool sync_http_request_has(const struct sync_http_request *request, const char *name)
 {
     const char *value;
@@ -135,6 +145,11 @@ static enum MHD_Result refuse(struct MHD_Connection *connection, int code, int r
 static const char *header(struct MHD_Connection *connection, const char *name)
 {
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+const char *sync_http_request_header(const struct sync_http_request *request, const char *name)
+{
+    return header(request->connection, name);
 }
 
 static unsigned long long declared_size(struct MHD_Connection *connection)
@@ -224,6 +239,9 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         return hand_over(server, exchange);
     }
     SYNC_ASSERT(exchange->answered);
+    if (exchange->response == NULL) {
+        return MHD_NO;
+    }
     enter_phase(connection, SENDING);
     return MHD_queue_response(connection, (unsigned)exchange->code, exchange->response);
 }

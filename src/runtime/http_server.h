@@ -51,10 +51,16 @@ void sync_http_server_free(struct sync_http_server **server);
  * handler. */
 bool sync_http_request_has(const struct sync_http_request *request, const char *name);
 
+/* A header of the request, NULL when absent. Only inside the handler. */
+const char *sync_http_request_header(const struct sync_http_request *request, const char *name);
+
 /* Answers a request, once, with a copy of body; content_type NULL = no such header. The request is
  * gone after it. retry_after_s 0 = no such header. */
 void sync_http_answer(struct sync_http_request *request, int code, const char *content_type,
                       struct sync_bytes body, int retry_after_s);
+
+/* Ends the connection of a request without an answer, once: simulators lose answers with it. */
+void sync_http_drop(struct sync_http_request *request);
 
 /* Probes and metrics of this process on one address. */
 sync_status sync_http_probes_new(const char *listen, struct sync_http_server **ret_server,
