@@ -4,6 +4,16 @@
 
 /* clang-format off */
 const struct sync_command sync_commands[] = {
+    {.group = "Processes", .words = "run", .usage = "NAME [--describe]",
+     .summary = "run one route as its own process", .needs_config = true, .run = sync_cli_run,
+     .help = "NAME is a route of \"processors list\" and also its Kafka group; more processes with the same command\n"
+             "share its partitions. It waits for a broker, database or bridge that cannot be reached. SIGTERM\n"
+             "drains within 15 s, a second one ends at once, SIGHUP reads log.level again. The log line \"ready\"\n"
+             "names the address of /metrics, /livez, /readyz and /startupz.\n"
+             "\n"
+             "  --describe  print route, sink guarantee, rules and worst-case memory, then exit\n"
+             "\n"
+             "  altinn-sync run status-to-altinn3"},
     {.group = "Processes", .words = "capture", .usage = "NAME",
      .summary = "run one source as its own process", .needs_config = true, .run = sync_cli_capture,
      .help = "altinn2-status takes the calls of Altinn 2's batch job on capture.listen and answers 200 only after\n"

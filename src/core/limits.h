@@ -8,9 +8,13 @@
 #define SYNC_RECORD_BYTES_MAX (1024 * 1024)   /* = max.message.bytes of every topic */
 #define SYNC_BATCH_RECORDS_MAX 1000           /* arrays gain little above, locks are held longer */
 #define SYNC_BATCH_BYTES_MAX (1024 * 1024)    /* bounds the statement's size */
-#define SYNC_BATCH_ARENA_BYTES (24 * 1024 * 1024) /* decoded records, states, parameters of one batch */
+/* decoded records, states, parameters of one batch; touched only as far as it is used. The largest is the
+ * release of one entity for which two times SYNC_HELD_PER_KEY_MAX records were held and parked. */
+#define SYNC_BATCH_ARENA_BYTES (96 * 1024 * 1024)
 #define SYNC_RING_BYTES_MAX (8 * 1024 * 1024) /* raw records between poll and apply thread */
 #define SYNC_RING_RECORDS_MAX 65536           /* slots of that ring */
+#define SYNC_RING_SLACK_BYTES (2 * SYNC_RECORD_BYTES_MAX + 4096) /* a full ring is still polled once a second */
+#define SYNC_CONTROL_RING_BYTES (256 * 1024)  /* claims, marks, hints between poll and apply thread */
 
 /* Decoder: hostile bytes end in under 10 ms and 64 KiB (traps: avro-c on unchecked bytes) ------------- */
 #define SYNC_DATUM_DEPTH_MAX 16
@@ -35,6 +39,7 @@
 #define SYNC_HELD_UNKNOWN_AGE_S (24 * 3600)     /* CS-16 */
 #define SYNC_HELD_EXPECTED_AGE_S (30 * 24 * 3600) /* CS-15 */
 #define SYNC_PARKED_ALARM_COUNT 1000            /* open per partition */
+#define SYNC_PARK_WINDOW 1000                   /* more than half of so many parked: a wrong schema, not poison */
 #define SYNC_ADOPTION_INTERVAL_MS 5000
 #define SYNC_ADOPTION_IDS_MAX 500               /* bounds the adoption transaction */
 #define SYNC_HOUSEKEEPING_INTERVAL_MS 60000
@@ -70,6 +75,8 @@
 #define SYNC_HINT_INTERVAL_MS 5000
 #define SYNC_WATCHDOG_MS 60000
 #define SYNC_FENCED_WAIT_MS 30000
+#define SYNC_TOPIC_UNKNOWN_MS 60000   /* a topic made after us is waited for so long */
+#define SYNC_FRESHNESS_S 60           /* older than that: not ready */
 #define SYNC_DRAIN_MS 15000
 #define SYNC_HOLD_DOWN_MS 15000        /* longest wait before an uncertain call is looked at again */
 #define SYNC_CONVERGENCE_MS 60000      /* drain + session + backoff + hold-down stay below: promised */

@@ -53,32 +53,45 @@ static const struct sync_statement hurry_rows = {
     " (SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[]))"
     " AND state = 0 AND attempt = 0 AND not_before > $6"};
 
+static sync_status effect_take(struct apply *apply, const struct sync_record *record,
+                               const struct sync_entity *owner, const struct sync_effect *effect,
+                               struct sync_error *err)
+{
+    struct apply_effect **last_of = &apply->last_of[owner - apply->batch->entities];
+    struct apply_effect *row = sync_arena_take(apply->batch->arena, sizeof *row);
+    if (row == NULL) {
+        return apply_full(err);
+    }
+    row->record = record;
+    row->entity = owner->key;
+    row->effect = *effect;
+    row->before = *last_of;
+    *last_of = row;
+    if (apply->last_effect == NULL) {
+        apply->first_effect = row;
+    } else {
+        apply->last_effect->next = row;
+    }
+    apply->last_effect = row;
+    apply->effect_count++;
+    return SYNC_OK;
+}
+
 sync_status apply_effects_take(struct apply *apply, const struct sync_record *record,
                                const struct sync_key *entity, struct sync_effects *effects,
                                struct sync_error *err)
 {
     const struct sync_entity *owner = apply_entity_find(apply, entity);
     SYNC_ASSERT(owner != NULL);
-    struct apply_effect **last_of = &apply->last_of[owner - apply->batch->entities];
-    for (size_t i = 0; i < effects->count; i++) {
-        struct apply_effect *row = sync_arena_take(apply->batch->arena, sizeof *row);
-        if (row == NULL) {
-            return apply_full(err);
+    for (; effects != NULL; effects = effects->next) {
+        for (size_t i = 0; i < effects->count; i++) {
+            sync_status status = effect_take(apply, record, owner, &effects->items[i], err);
+            if (!sync_is_ok(status)) {
+                return status;
+            }
         }
-        row->record = record;
-        row->entity = *entity;
-        row->effect = effects->items[i];
-        row->before = *last_of;
-        *last_of = row;
-        if (apply->last_effect == NULL) {
-            apply->first_effect = row;
-        } else {
-            apply->last_effect->next = row;
-        }
-        apply->last_effect = row;
-        apply->effect_count++;
+        effects->count = 0;
     }
-    effects->count = 0;
     return SYNC_OK;
 }
 

@@ -1,0 +1,199 @@
+/*
+ * The apply thread: one loop over its steps, the breaker, commands to the poll thread. It owns the
+ * database connection and never touches the Kafka handle. Not here: the steps.
+ */
+#include "clock.h"
+#include "consumer_parts.h"
+#include "health.h"
+#include "log.h"
+
+#include <stdlib.h>
+
+#define IDLE_MS         50 /* so often the clock's work is looked at while no record comes */
+#define PROBE_FIRST_MS  1000
+#define COMMAND_WAIT_MS 5
+
+struct sync_place consumer_place(const struct consumer *c, int32_t partition)
+{
+    return (struct sync_place){c->scope, c->topic, partition};
+}
+
+void consumer_command(struct consumer *c, const void *command, size_t size)
+{
+    while (!sync_ring_put(c->commands, command, size)) {
+        if (atomic_load(&c->poll_ended)) {
+            return;
+        }
+        (void)sync_wake_wait(&c->apply_wake, COMMAND_WAIT_MS);
+    }
+    sync_wake_raise(&c->poll_wake);
+}
+
+void consumer_read(struct consumer *c, int32_t partition, int64_t offset)
+{
+    struct consumer_reads reads = {.command = {COMMAND_READ, c->apply.generation, partition, 0},
+                                   .count = 1,
+                                   .partitions = {partition},
+                                   .offsets = {offset}};
+    consumer_command(c, &reads, sizeof reads);
+}
+
+void consumer_stop_partition(struct consumer *c, int32_t partition, const struct sync_error *err)
+{
+    struct consumer_partition *p = &c->apply.partitions[partition];
+    if (p->state == PARTITION_STOPPED) {
+        return;
+    }
+    p->state = PARTITION_STOPPED;
+    sync_log_error(SYNC_ERROR, "partition stopped", err);
+    struct consumer_command command = {COMMAND_DROP, c->apply.generation, partition, 0};
+    consumer_command(c, &command, sizeof command);
+}
+
+void consumer_disown_all(struct consumer *c)
+{
+    for (int32_t i = 0; i < CONSUMER_PARTITIONS_MAX && c->sender != NULL; i++) {
+        if (c->apply.partitions[i].state == PARTITION_OWNED ||
+            c->apply.partitions[i].state == PARTITION_STOPPED) {
+            sync_sender_disown(c->sender, i);
+        }
+    }
+}
+
+/* Trouble ------------------------------------------------------------------------------------- */
+
+static void pause_reading(struct consumer *c, bool pause)
+{
+    struct consumer_command command = {pause ? COMMAND_PAUSE : COMMAND_RESUME, 0, 0, 0};
+    consumer_command(c, &command, sizeof command);
+}
+
+static void breaker_open(struct consumer *c, const struct sync_error *err, int64_t now_us)
+{
+    struct consumer_breaker *breaker = &c->apply.breaker;
+    if (breaker->open) {
+        return;
+    }
+    *breaker = (struct consumer_breaker){
+        .open = true, .delay_ms = PROBE_FIRST_MS, .probe_at_us = now_us + PROBE_FIRST_MS * 1000};
+    sync_log_error(SYNC_WARN, "waiting for the database", err);
+    sync_health_set(SYNC_DEP_DATABASE, false);
+    pause_reading(c, true);
+}
+
+/* A dependency that answers "no" ends the process; one that does not answer is waited for. */
+static void breaker_probe(struct consumer *c, int64_t now_us)
+{
+    struct consumer_breaker *breaker = &c->apply.breaker;
+    struct sync_error err = {0};
+    if (!breaker->open || now_us < breaker->probe_at_us) {
+        return;
+    }
+    if (sync_is_ok(sync_db_connect(c->apply.db, &err))) {
+        breaker->open = false;
+        c->apply.retry_at_us = 0;
+        c->apply.housekeeping_at_us = 0; /* days may have passed */
+        sync_log(SYNC_INFO, "database is back");
+        sync_health_set(SYNC_DEP_DATABASE, true);
+        pause_reading(c, false);
+        return;
+    }
+    if (err.class == SYNC_CLASS_FATAL) {
+        consumer_fail(c, &err);
+        return;
+    }
+    sync_log_error(SYNC_WARN, "waiting for the database", &err);
+    breaker->delay_ms =
+        breaker->delay_ms * 2 < SYNC_BACKOFF_MAX_MS ? breaker->delay_ms * 2 : SYNC_BACKOFF_MAX_MS;
+    breaker->probe_at_us = sync_clock_monotonic_us() + breaker->delay_ms * 1000;
+}
+
+void consumer_trouble(struct consumer *c, const struct sync_error *err, int64_t now_us)
+{
+    struct consumer_apply *a = &c->apply;
+    if (err->class == SYNC_CLASS_FATAL) {
+        consumer_fail(c, err);
+        return;
+    }
+    if (!sync_db_is_connected(a->db) || err->code == SYNC_CODE_DB_UNREACHABLE) {
+        breaker_open(c, err, now_us);
+        return;
+    }
+    if (err->code == SYNC_CODE_DB_CONFLICT || err->code == SYNC_CODE_TIMEOUT) {
+        sync_log_error(SYNC_DEBUG, "again", err); /* everyday: we gave way to the application */
+    } else {
+        sync_log_error(SYNC_WARN, "again", err);
+    }
+    int64_t delay_ms =
+        a->retry_delay_ms < SYNC_BACKOFF_FIRST_MS ? SYNC_BACKOFF_FIRST_MS : a->retry_delay_ms;
+    int64_t jitter_ms = delay_ms / 2 + (int64_t)rand_r(&a->seed) % (delay_ms / 2 + 1);
+    a->retry_at_us = now_us + jitter_ms * 1000;
+    a->retry_delay_ms = delay_ms * 2 < SYNC_BACKOFF_MAX_MS ? delay_ms * 2 : SYNC_BACKOFF_MAX_MS;
+}
+
+/* The loop ------------------------------------------------------------------------------------ */
+
+/* Fenced, and the group gives us nothing for half a minute: a new process is better than an idle
+ * one. */
+static void watch_fenced(struct consumer *c, int64_t now_us)
+{
+    int64_t since_us = c->apply.fenced_at_us;
+    if (since_us == 0 || now_us - since_us < (int64_t)SYNC_FENCED_WAIT_MS * 1000) {
+        return;
+    }
+    struct sync_error err = {0};
+    (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_FENCED,
+                    "consume %s: another process owns its partitions and the group assigned none "
+                    "for %d s",
+                    c->topic, SYNC_FENCED_WAIT_MS / 1000);
+    consumer_fail(c, &err);
+}
+
+static void ask_sender(struct consumer *c, int64_t now_us)
+{
+    if (c->sender == NULL) {
+        return;
+    }
+    for (int32_t i = sync_sender_fenced(c->sender); i >= 0; i = sync_sender_fenced(c->sender)) {
+        if (c->apply.partitions[i].state == PARTITION_OWNED) {
+            consumer_fence(c, i, c->apply.partitions[i].epoch, now_us);
+        }
+    }
+}
+
+/* The doubt is settled before events are heard: what was lost meanwhile is still told apart. */
+static bool turn(struct consumer *c)
+{
+    int64_t now_us = sync_clock_monotonic_us();
+    sync_health_beat(SYNC_LOOP_APPLY);
+    breaker_probe(c, now_us);
+    consumer_settle_doubt(c, now_us);
+    consumer_events(c, now_us);
+    consumer_claims(c, now_us);
+    ask_sender(c, now_us);
+    watch_fenced(c, now_us);
+    consumer_sweep(c, now_us);
+    consumer_hints(c, now_us, false);
+    consumer_gauges(c, now_us);
+    return consumer_next_batch(c, now_us);
+}
+
+void *consumer_apply_main(void *context)
+{
+    struct consumer *c = context;
+    struct sync_error err = {0};
+    if (!sync_is_ok(sync_db_connect(c->apply.db, &err))) {
+        consumer_trouble(c, &err, sync_clock_monotonic_us());
+    } else {
+        sync_health_set(SYNC_DEP_DATABASE, true);
+    }
+    while (!atomic_load(&c->stopping) && !atomic_load(&c->failed)) {
+        if (!turn(c)) {
+            (void)sync_wake_wait(&c->apply_wake, IDLE_MS);
+        }
+    }
+    consumer_hints(c, sync_clock_monotonic_us(), true);
+    atomic_store(&c->apply_ended, true);
+    sync_wake_raise(&c->poll_wake);
+    return NULL;
+}

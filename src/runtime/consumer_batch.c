@@ -1,0 +1,501 @@
+/*
+ * One batch of the apply thread: picks the records of one partition out of the ring, runs them
+ * through gate, apply and commit, and reacts to each way that can end. Not here: what is decided
+ * and written (apply).
+ */
+#include "clock.h"
+#include "consumer_parts.h"
+#include "health.h"
+#include "log.h"
+#include "metrics.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* How an attempt ended; what the caller does with the records. */
+enum attempt {
+    ATTEMPT_DONE,    /* committed: give the records back to the ring */
+    ATTEMPT_AGAIN,   /* the same again at once, perhaps fewer */
+    ATTEMPT_LATER,   /* the same again after a backoff */
+    ATTEMPT_DROPPED, /* the partition is not ours or stopped */
+    ATTEMPT_DOUBT,   /* nobody knows: keep everything */
+};
+
+static struct sync_metric *fenced_total, *in_doubt_total, *retries_total, *duration, *progress;
+
+static void declare(void)
+{
+    if (fenced_total != NULL) {
+        return;
+    }
+    fenced_total = sync_metric_new(SYNC_COUNTER, "fenced_total",
+                                   "Partitions that another claimer took.", "consumer");
+    in_doubt_total = sync_metric_new(SYNC_COUNTER, "in_doubt_total",
+                                     "Commits without a clear answer, by what was found.",
+                                     "consumer,resolution");
+    retries_total = sync_metric_new(SYNC_COUNTER, "retries_total",
+                                    "Transactions that were repeated.", "consumer,dependency");
+    duration = sync_metric_new(SYNC_HISTOGRAM, "processing_duration_seconds",
+                               "Duration of a stage of one batch.", "consumer,stage");
+    progress = sync_metric_new(SYNC_GAUGE, "last_progress_timestamp_seconds",
+                               "When a batch was last committed.", "consumer");
+}
+
+/* Picking ------------------------------------------------------------------------------------- */
+
+static struct sync_bytes key_of(const struct consumer_record *record)
+{
+    if (record->key_null) {
+        return (struct sync_bytes){NULL, 0};
+    }
+    return (struct sync_bytes){(const uint8_t *)(record + 1), record->key_size};
+}
+
+static struct sync_bytes value_of(const struct consumer_record *record)
+{
+    if (record->value_null) {
+        return (struct sync_bytes){NULL, 0};
+    }
+    return (struct sync_bytes){(const uint8_t *)(record + 1) + record->key_size,
+                               record->value_size};
+}
+
+static struct sync_digest digest_of(const struct consumer_record *record)
+{
+    return sync_digest_record(record->offset, record->timestamp_ms, key_of(record),
+                              value_of(record));
+}
+
+static void fail_tail(struct consumer *c, const struct consumer_record *record)
+{
+    struct sync_error err = {0};
+    (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_CLUSTER,
+                    "read %s:%d at %lld: this is not the record that was applied last; the topic "
+                    "was truncated or made anew",
+                    c->topic, record->partition, (long long)record->offset);
+    consumer_fail(c, &err);
+}
+
+static void stop_gap(struct consumer *c, const struct consumer_record *record)
+{
+    struct sync_error err = {0};
+    (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_GAP,
+                    "read %s:%d: the next record is %lld, the position is %lld", c->topic,
+                    record->partition, (long long)record->offset,
+                    (long long)c->apply.partitions[record->partition].position);
+    consumer_stop_partition(c, record->partition, &err);
+}
+
+/*
+ * Whether a record is the next one of a partition that we own. Others are of no use any more: of a
+ * lost or stopped partition, the tail that was only compared, or below the position (SEEN).
+ */
+static bool is_next(struct consumer *c, const struct consumer_record *record)
+{
+    struct consumer_partition *p = &c->apply.partitions[record->partition];
+    if (record->generation != c->apply.generation || p->state != PARTITION_OWNED) {
+        return false;
+    }
+    if (p->check_tail && record->offset == p->position - 1) {
+        p->check_tail = false;
+        struct sync_digest digest = digest_of(record);
+        if (memcmp(digest.bytes, p->tail.bytes, sizeof digest.bytes) != 0) {
+            fail_tail(c, record);
+        }
+        return false;
+    }
+    if (record->offset < p->position) {
+        return false;
+    }
+    if ((record->offset > p->position || p->check_tail) && !c->sparse) {
+        stop_gap(c, record); /* also when the tail itself did not come */
+        return false;
+    }
+    return true;
+}
+
+/* The oldest record that is the next one of its partition; what stands before it is released. */
+static struct consumer_record *first_record(struct consumer *c)
+{
+    size_t size = 0;
+    struct consumer_record *record = sync_ring_next(c->records, NULL, &size);
+    while (record != NULL && !atomic_load(&c->failed)) {
+        if (is_next(c, record)) {
+            return record;
+        }
+        sync_ring_release(c->records, record);
+        record = sync_ring_next(c->records, NULL, &size);
+    }
+    return NULL;
+}
+
+/* Takes the first record and those that follow it without a hole, within the limits of a batch. */
+static void take_batch(struct consumer *c, struct consumer_record *first)
+{
+    struct consumer_apply *a = &c->apply;
+    const struct consumer_partition *p = &a->partitions[first->partition];
+    size_t bytes = 0;
+    size_t size = 0;
+    int64_t next = first->offset;
+    a->item_count = 0;
+    struct consumer_record *record = first;
+    while (record != NULL && a->item_count < p->records_max) {
+        bool ours = record->partition == first->partition && record->generation == a->generation;
+        if (ours && record->offset != next && !c->sparse) {
+            break;
+        }
+        bytes += ours ? (size_t)record->key_size + record->value_size : 0;
+        if (ours && a->item_count > 0 && bytes > (size_t)c->config->batch_bytes_max) {
+            break;
+        }
+        void *item = record;
+        record = sync_ring_next(c->records, item, &size);
+        if (ours) {
+            sync_ring_take(c->records, item);
+            a->items[a->item_count++] = item;
+            next = ((struct consumer_record *)item)->offset + 1;
+        }
+    }
+}
+
+static void give_back(struct consumer *c, bool done)
+{
+    struct consumer_apply *a = &c->apply;
+    for (size_t i = 0; i < a->item_count; i++) {
+        if (done) {
+            sync_ring_release(c->records, a->items[i]);
+        } else {
+            sync_ring_put_back(c->records, a->items[i]);
+        }
+    }
+    a->item_count = 0;
+}
+
+/* Building ------------------------------------------------------------------------------------ */
+
+static bool build_batch(struct consumer *c)
+{
+    struct consumer_apply *a = &c->apply;
+    const struct consumer_record *first = a->items[0];
+    const struct consumer_partition *p = &a->partitions[first->partition];
+    sync_arena_reset(&a->arena, 0);
+    a->batch = (struct sync_batch){
+        .processor = a->applier.processor,
+        .route = a->applier.route,
+        .scope = c->scope,
+        .topic = c->topic,
+        .partition = first->partition,
+        .arena = &a->arena,
+        .record_count = a->item_count,
+    };
+    a->batch.records = sync_arena_take_array(&a->arena, a->item_count, sizeof *a->batch.records);
+    if (a->batch.records == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < a->item_count; i++) {
+        const struct consumer_record *item = a->items[i];
+        struct sync_record *record = &a->batch.records[i];
+        record->offset = item->offset;
+        record->timestamp_ms = item->timestamp_ms;
+        record->key = key_of(item);
+        record->value = value_of(item);
+        if (item->offset == p->refused_offset) {
+            record->error = p->refused; /* the intake parks it */
+        }
+    }
+    return true;
+}
+
+/* Test hook: with --dev, a file named by this variable stops the process once, behind the gate. */
+static void stop_behind_gate(struct consumer *c)
+{
+    const char *path = getenv("SYNC_TEST_STOP_AFTER_GATE");
+    if (c->config->dev && !c->apply.stop_hook_done && path != NULL && access(path, F_OK) == 0) {
+        c->apply.stop_hook_done = true;
+        (void)raise(SIGSTOP);
+    }
+}
+
+/* Attempt ------------------------------------------------------------------------------------- */
+
+/* The gate let nobody through: whose partition is it, and where does it stand? */
+static enum attempt meet_gate(struct consumer *c, int32_t partition)
+{
+    struct consumer_partition *p = &c->apply.partitions[partition];
+    struct sync_place place = consumer_place(c, partition);
+    struct sync_owner owner = {0};
+    struct sync_error err = {0};
+    sync_status status = sync_owner_read(c->apply.db, &place, &owner, &err);
+    if (!sync_is_ok(status)) {
+        consumer_trouble(c, &err, sync_clock_monotonic_us());
+        return ATTEMPT_LATER;
+    }
+    if (owner.epoch != p->epoch) {
+        consumer_fence(c, partition, p->epoch, sync_clock_monotonic_us());
+        return ATTEMPT_DROPPED;
+    }
+    if (owner.position > p->position) {
+        p->position = owner.position; /* SEEN: what lies below is dropped when it is picked */
+        return ATTEMPT_AGAIN;
+    }
+    p->position = owner.position; /* GAP: picking the next record finds the hole and stops */
+    return ATTEMPT_AGAIN;
+}
+
+static void observe(const struct consumer *c, const char *stage, int64_t from_us)
+{
+    sync_metric_observe(duration, (double)(sync_clock_monotonic_us() - from_us) / 1e6,
+                        SYNC_LABELS(c->scope, stage));
+}
+
+/* Gate and apply, inside the open transaction. ret_passed false: the gate refused. */
+static sync_status apply_inside(struct consumer *c, bool *ret_passed, size_t *ret_lane_effects,
+                                struct sync_error *err)
+{
+    struct consumer_apply *a = &c->apply;
+    const struct consumer_record *last = a->items[a->item_count - 1];
+    const struct consumer_partition *p = &a->partitions[last->partition];
+    struct sync_place place = consumer_place(c, last->partition);
+    struct sync_gate gate = {
+        .epoch = p->epoch,
+        .first = a->batch.records[0].offset,
+        .last = last->offset,
+        .tail = digest_of(last),
+        .sparse = c->sparse,
+    };
+    sync_status status = sync_gate_pass(a->db, &place, &gate, ret_passed, err);
+    if (!sync_is_ok(status) || !*ret_passed) {
+        return status;
+    }
+    int64_t from_us = sync_clock_monotonic_us();
+    status = sync_apply_batch(&a->applier, &a->batch, NULL, 0, ret_lane_effects, err);
+    observe(c, "decide", from_us);
+    return status;
+}
+
+static bool is_shrinkable(const struct consumer *c, const struct sync_error *err)
+{
+    return c->apply.item_count > 1 &&
+           (err->class == SYNC_CLASS_PARK || err->code == SYNC_CODE_MEMORY_LIMIT ||
+            err->code == SYNC_CODE_TIMEOUT || err->code == SYNC_CODE_DB_CONFLICT);
+}
+
+/* One record alone is refused: it is parked next. If parking is refused as well, it is not the
+ * record. */
+static enum attempt refuse(struct consumer *c, struct consumer_partition *p, int64_t offset,
+                           const struct sync_error *err)
+{
+    if (p->refused_offset != offset) {
+        p->refused_offset = offset;
+        p->refused = *err;
+        sync_log_error(SYNC_WARN, "the database refused a record: it is parked", err);
+        return ATTEMPT_AGAIN;
+    }
+    c->apply.housekeeping_at_us = 0; /* a missing day partition is refused in the same class */
+    struct sync_error again = *err;
+    again.class = SYNC_CLASS_RETRY;
+    consumer_trouble(c, &again, sync_clock_monotonic_us());
+    return ATTEMPT_LATER;
+}
+
+/* A rolled back batch: by class, and smaller where size may be what hurt. */
+static enum attempt meet_failure(struct consumer *c, const struct sync_error *err)
+{
+    struct consumer_apply *a = &c->apply;
+    const struct consumer_record *first = a->items[0];
+    struct consumer_partition *p = &a->partitions[first->partition];
+    sync_metric_add(retries_total, 1, SYNC_LABELS(c->scope, "database"));
+    bool shrunk = is_shrinkable(c, err);
+    if (shrunk) {
+        p->records_max = a->item_count / 2;
+    }
+    if (err->class == SYNC_CLASS_PARK) {
+        if (shrunk) {
+            return ATTEMPT_AGAIN;
+        }
+        return refuse(c, p, first->offset, err);
+    }
+    if (err->code == SYNC_CODE_DB_ROW_GONE) {
+        return ATTEMPT_AGAIN; /* the row was deleted under us: decided anew it is held or stale */
+    }
+    if (err->code == SYNC_CODE_MEMORY_LIMIT && !shrunk) {
+        struct sync_error final = *err;
+        final.class = SYNC_CLASS_FATAL; /* repeating one record cannot help */
+        consumer_fail(c, &final);
+        return ATTEMPT_LATER;
+    }
+    consumer_trouble(c, err, sync_clock_monotonic_us());
+    return ATTEMPT_LATER;
+}
+
+static enum attempt attempt(struct consumer *c)
+{
+    static const struct sync_txn_limits limits = {.lock_timeout_ms = SYNC_DB_LOCK_ALTINN3_MS,
+                                                  .statement_timeout_ms = SYNC_DB_STATEMENT_MS};
+    struct consumer_apply *a = &c->apply;
+    struct sync_error err = {0};
+    size_t lane_effects = 0;
+    bool passed = false;
+    int32_t partition = a->batch.partition;
+    int64_t from_us = sync_clock_monotonic_us();
+    sync_apply_intake(&a->applier, &a->batch);
+    observe(c, "decode", from_us);
+    sync_status status = sync_txn_begin(a->db, &limits, &a->batch.now_us, &err);
+    if (!sync_is_ok(status)) {
+        return meet_failure(c, &err);
+    }
+    status = apply_inside(c, &passed, &lane_effects, &err);
+    if (!sync_is_ok(status) || !passed) {
+        sync_txn_rollback(a->db);
+        return sync_is_ok(status) ? meet_gate(c, partition) : meet_failure(c, &err);
+    }
+    stop_behind_gate(c);
+    from_us = sync_clock_monotonic_us();
+    status = sync_txn_commit(a->db, &err);
+    observe(c, "commit", from_us);
+    a->doubt.lane_effects = lane_effects;
+    if (err.class != SYNC_CLASS_OK && err.code == SYNC_CODE_IN_DOUBT) {
+        sync_log_error(SYNC_WARN, "commit in doubt", &err);
+        a->doubt.open = true;
+        a->doubt.partition = partition;
+        a->doubt.generation = a->generation;
+        a->doubt.epoch = a->partitions[partition].epoch;
+        a->doubt.last = a->batch.records[a->batch.record_count - 1].offset;
+        a->retry_at_us = 0;
+        return ATTEMPT_DOUBT;
+    }
+    return sync_is_ok(status) ? ATTEMPT_DONE : meet_failure(c, &err);
+}
+
+/* After a commit ------------------------------------------------------------------------------ */
+
+/* More than half of the last records parked: a wrong schema, not poison. Another start clears it.
+ */
+static void watch_parked(struct consumer *c, struct consumer_partition *p, int32_t partition)
+{
+    const struct sync_batch *batch = &c->apply.batch;
+    for (size_t i = 0; i < batch->record_count; i++) {
+        bool parked = batch->records[i].fold.outcome == SYNC_OUTCOME_PARKED;
+        uint8_t *byte = &p->parked_ring[p->window_at / 8];
+        uint8_t bit = (uint8_t)(1U << (p->window_at % 8));
+        p->window_parked -= (*byte & bit) != 0;
+        p->window_parked += parked;
+        *byte = parked ? (uint8_t)(*byte | bit) : (uint8_t)(*byte & ~bit);
+        p->window_at = (p->window_at + 1) % SYNC_PARK_WINDOW;
+        p->window_count += p->window_count < SYNC_PARK_WINDOW;
+    }
+    if (p->window_count == SYNC_PARK_WINDOW && p->window_parked > SYNC_PARK_WINDOW / 2) {
+        struct sync_error err = {0};
+        (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_SCHEMA_MISMATCH,
+                        "apply %s:%d: %zu of the last %d records were parked", c->topic, partition,
+                        p->window_parked, SYNC_PARK_WINDOW);
+        consumer_stop_partition(c, partition, &err);
+    }
+}
+
+/* Committed. The partition may have been lost meanwhile; its records count all the same. */
+static void on_done(struct consumer *c, bool still_ours)
+{
+    struct consumer_apply *a = &c->apply;
+    struct consumer_partition *p = &a->partitions[a->batch.partition];
+    a->retry_delay_ms = SYNC_BACKOFF_FIRST_MS;
+    sync_apply_count(&a->applier, &a->batch);
+    sync_metric_set(progress, (double)sync_clock_wall_us() / 1e6, SYNC_LABELS(c->scope));
+    if (c->sender != NULL && a->doubt.lane_effects > 0) {
+        sync_sender_wake(c->sender);
+    }
+    if (still_ours) {
+        size_t most = (size_t)c->config->batch_records_max;
+        p->position = a->batch.records[a->batch.record_count - 1].offset + 1;
+        p->refused_offset = -1;
+        p->records_max = p->records_max * 2 < most ? p->records_max * 2 : most;
+        watch_parked(c, p, a->batch.partition);
+    }
+    give_back(c, true);
+}
+
+bool consumer_next_batch(struct consumer *c, int64_t now_us)
+{
+    struct consumer_apply *a = &c->apply;
+    declare();
+    if (a->breaker.open || a->doubt.open || now_us < a->retry_at_us) {
+        return false;
+    }
+    struct consumer_record *first = first_record(c);
+    if (first == NULL) {
+        return false;
+    }
+    take_batch(c, first);
+    SYNC_ASSERT(a->item_count > 0);
+    bool built = build_batch(c);
+    SYNC_ASSERT(built); /* the arena is far larger */
+    switch (attempt(c)) {
+    case ATTEMPT_DONE:
+        on_done(c, true);
+        return true;
+    case ATTEMPT_AGAIN:
+    case ATTEMPT_DROPPED:
+        give_back(c, false);
+        return true;
+    case ATTEMPT_LATER:
+        give_back(c, false);
+        return false;
+    case ATTEMPT_DOUBT:
+        return false;
+    }
+    return false;
+}
+
+/* In doubt ------------------------------------------------------------------------------------ */
+
+void consumer_settle_doubt(struct consumer *c, int64_t now_us)
+{
+    struct consumer_apply *a = &c->apply;
+    if (!a->doubt.open || a->breaker.open || now_us < a->retry_at_us) {
+        return;
+    }
+    struct sync_place place = consumer_place(c, a->doubt.partition);
+    struct sync_owner owner = {0};
+    struct sync_error err = {0};
+    sync_status status = sync_owner_settle(a->db, &place, &owner, &err);
+    if (!sync_is_ok(status)) {
+        consumer_trouble(c, &err, sync_clock_monotonic_us());
+        return; /* the old backend may still wait: asked again */
+    }
+    a->doubt.open = false;
+    if (owner.position == a->doubt.last + 1 && owner.epoch == a->doubt.epoch) {
+        sync_metric_add(in_doubt_total, 1, SYNC_LABELS(c->scope, "done"));
+        on_done(c, a->doubt.generation == a->generation);
+        return;
+    }
+    bool fenced = owner.epoch != a->doubt.epoch;
+    sync_metric_add(in_doubt_total, 1, SYNC_LABELS(c->scope, fenced ? "fenced" : "not_done"));
+    if (fenced) {
+        consumer_fence(c, a->doubt.partition, a->doubt.epoch, sync_clock_monotonic_us());
+    }
+    give_back(c, false);
+}
+
+/* Fences -------------------------------------------------------------------------------------- */
+
+void consumer_fence(struct consumer *c, int32_t partition, int64_t epoch, int64_t now_us)
+{
+    struct consumer_partition *p = &c->apply.partitions[partition];
+    declare();
+    sync_log(SYNC_WARN, "fenced", SYNC_LOG_TEXT("topic", c->topic),
+             SYNC_LOG_NUMBER("partition", partition), SYNC_LOG_NUMBER("epoch", epoch));
+    sync_metric_add(fenced_total, 1, SYNC_LABELS(c->scope));
+    if (p->state != PARTITION_OWNED || p->epoch != epoch) {
+        return; /* lost already by the group, perhaps assigned anew */
+    }
+    p->state = PARTITION_FENCED;
+    if (c->apply.fenced_at_us == 0) {
+        c->apply.fenced_at_us = now_us;
+    }
+    if (c->sender != NULL) {
+        sync_sender_disown(c->sender, partition);
+    }
+    struct consumer_command command = {COMMAND_DROP, c->apply.generation, partition, 0};
+    consumer_command(c, &command, sizeof command);
+}

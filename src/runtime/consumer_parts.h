@@ -1,0 +1,186 @@
+/*
+ * What the files of the consumer share. The two threads share nothing but the three rings, the
+ * wake-ups and the atomics of struct consumer. Internal: only consumer*.c include it.
+ */
+#ifndef SYNC_RUNTIME_CONSUMER_PARTS_H
+#define SYNC_RUNTIME_CONSUMER_PARTS_H
+#include "../core/limits.h"
+#include "claim.h"
+#include "consumer.h"
+#include "housekeeping.h"
+#include "kafka.h"
+#include "ring.h"
+#include "sender.h"
+
+#define CONSUMER_PARTITIONS_MAX SYNC_KAFKA_PARTITIONS_MAX
+
+/* Poll -> apply, ring "records": one record, its key and value behind it. */
+struct consumer_record {
+    uint32_t generation;
+    int32_t partition;
+    int64_t offset, timestamp_ms;
+    bool append_time, key_null, value_null;
+    uint32_t key_size, value_size;
+};
+
+/* Poll -> apply, ring "events". */
+enum consumer_event_type {
+    EVENT_ASSIGNED, /* a struct consumer_assignment follows */
+    EVENT_REVOKED,
+    EVENT_MARKS,           /* answer to COMMAND_MARKS */
+    EVENT_RESET,           /* the broker has no such offset; low and high say what it has */
+    EVENT_PARTITION_ERROR, /* the client cannot unpack a batch at offset */
+    EVENT_HIGH,            /* high mark, once a second */
+};
+struct consumer_event {
+    enum consumer_event_type type;
+    uint32_t generation;
+    int32_t partition;
+    int64_t offset, low, high;
+};
+struct consumer_assignment {
+    struct consumer_event event;
+    char cluster_id[64];
+    int32_t partitions_total;
+    size_t count;
+    int32_t partitions[CONSUMER_PARTITIONS_MAX];
+};
+
+/* Apply -> poll, ring "commands". */
+enum consumer_command_type {
+    COMMAND_READ,  /* a struct consumer_reads follows: start reading there */
+    COMMAND_MARKS, /* ask for the marks of the partition */
+    COMMAND_DROP,  /* stop reading the partition */
+    COMMAND_HINT,  /* tell the group the position */
+    COMMAND_PAUSE,
+    COMMAND_RESUME,
+};
+struct consumer_command {
+    enum consumer_command_type type;
+    uint32_t generation;
+    int32_t partition;
+    int64_t offset;
+};
+struct consumer_reads {
+    struct consumer_command command;
+    size_t count;
+    int32_t partitions[CONSUMER_PARTITIONS_MAX];
+    int64_t offsets[CONSUMER_PARTITIONS_MAX];
+};
+
+/* A partition as the apply thread sees it. */
+enum consumer_partition_state {
+    PARTITION_NONE,
+    PARTITION_NEW,      /* assigned; it is not known yet whether it has an owner row */
+    PARTITION_STARTING, /* first start: waits for the marks */
+    PARTITION_CLAIMING, /* to be claimed with start */
+    PARTITION_OWNED,
+    PARTITION_STOPPED, /* alarm; stays assigned to nobody else's harm */
+    PARTITION_FENCED,
+};
+struct consumer_partition {
+    enum consumer_partition_state state;
+    int64_t start;
+    int64_t epoch, position, hinted;
+    bool check_tail; /* the first record must be the one before position */
+    struct sync_digest tail;
+    int64_t high;           /* -1 = not known */
+    size_t records_max;     /* of the next batch: halved after a refusal, doubled after success */
+    int64_t refused_offset; /* refused by the database when tried alone: parked next; -1 = none */
+    struct sync_error refused;
+    int64_t idle_since_us; /* lag without a record in the ring since then; 0 = no */
+    uint8_t parked_ring[SYNC_PARK_WINDOW / 8]; /* which of the last records were parked */
+    size_t window_at, window_count, window_parked;
+};
+
+/* Waiting for a dependency: 1, 2, 4 … 10 s between probes. */
+struct consumer_breaker {
+    bool open;
+    int64_t probe_at_us;
+    int64_t delay_ms;
+};
+
+/* A commit that nobody knows about; the batch stays as it is until the owner row has answered. */
+struct consumer_doubt {
+    bool open;
+    int32_t partition;
+    uint32_t generation;
+    int64_t epoch;
+    int64_t last; /* offset of the batch's last record */
+    size_t lane_effects;
+};
+
+/* Only the apply thread touches this. */
+struct consumer_apply {
+    struct sync_db *db;
+    struct sync_applier applier;
+    struct sync_housekeeping housekeeping;
+    struct sync_arena arena;
+    struct sync_batch batch;
+    void **items; /* of the ring, taken for the batch */
+    size_t item_count;
+    uint32_t generation;
+    struct consumer_partition partitions[CONSUMER_PARTITIONS_MAX];
+    struct consumer_breaker breaker;
+    struct consumer_doubt doubt;
+    bool claims_due;
+    int64_t claim_at_us, retry_at_us;
+    int64_t retry_delay_ms;
+    int64_t fenced_at_us; /* 0 = nothing fenced since the last assignment */
+    int64_t sweep_at_us, housekeeping_at_us, hint_at_us, gauge_at_us;
+    unsigned seed; /* of the jitter */
+    bool started;
+    bool stop_hook_done;
+};
+
+struct consumer {
+    const struct sync_consumer_options *options;
+    const struct sync_config *config;
+    const char *scope, *topic;
+    bool sparse;
+    char holder[160];
+    struct sync_kafka_consumer *kafka; /* poll thread */
+    struct sync_sender *sender;        /* NULL = no target */
+    struct sync_ring *records, *events, *commands;
+    struct sync_wake apply_wake, poll_wake;
+    struct consumer_apply apply;
+    atomic_bool stopping; /* drain: apply ends after its batch, then poll closes */
+    atomic_bool apply_ended, sender_ended, poll_ended;
+    atomic_int failed; /* 1 once failure is filled */
+    atomic_flag failing;
+    struct sync_error failure; /* written once, read after failed */
+};
+
+/* Records the first reason to stop with exit 1. Any thread. */
+void consumer_fail(struct consumer *c, const struct sync_error *err);
+
+/* Thread bodies. */
+void *consumer_poll_main(void *context);
+void *consumer_apply_main(void *context);
+
+/* Steps of the apply thread ------------------------------------------------------------------- */
+
+void consumer_events(struct consumer *c, int64_t now_us);     /* consumer_claim.c */
+void consumer_claims(struct consumer *c, int64_t now_us);     /* consumer_claim.c */
+bool consumer_next_batch(struct consumer *c, int64_t now_us); /* consumer_batch.c: true = worked */
+void consumer_settle_doubt(struct consumer *c, int64_t now_us);
+void consumer_sweep(struct consumer *c, int64_t now_us);  /* consumer_sweep.c */
+void consumer_gauges(struct consumer *c, int64_t now_us); /* consumer_sweep.c */
+void consumer_hints(struct consumer *c, int64_t now_us, bool last);
+
+struct sync_place consumer_place(const struct consumer *c, int32_t partition);
+/* A command to the poll thread; waits for room, which is there unless the poll thread is gone. */
+void consumer_command(struct consumer *c, const void *command, size_t size);
+/* Starts reading one partition. */
+void consumer_read(struct consumer *c, int32_t partition, int64_t offset);
+/* Another claimer has the partition: nothing more for it, once logged. */
+void consumer_fence(struct consumer *c, int32_t partition, int64_t epoch, int64_t now_us);
+/* Stops one partition with an alarm; the others go on. */
+void consumer_stop_partition(struct consumer *c, int32_t partition, const struct sync_error *err);
+/* Reacts to a failure of the database by its class; true = the breaker opened or the process stops.
+ */
+void consumer_trouble(struct consumer *c, const struct sync_error *err, int64_t now_us);
+/* Drops the partitions of the process from the sender's view. */
+void consumer_disown_all(struct consumer *c);
+
+#endif

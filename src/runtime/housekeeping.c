@@ -1,0 +1,280 @@
+/* Ageing, deleting, day partitions, gauges of what waits. Not here: when it runs
+ * (consumer_sweep.c). */
+#include "housekeeping.h"
+
+#include "../core/limits.h"
+#include "metrics.h"
+
+/* Held too long under one rule: out of hold. */
+static const struct sync_statement take_aged = {
+    "age_take",
+    "DELETE FROM sync.hold AS h USING (SELECT scope, topic, partition, record_offset FROM sync.hold"
+    " WHERE scope = $1 AND topic = $2 AND partition = $3 AND rule = $4 AND since < $5"
+    " ORDER BY record_offset LIMIT $6 FOR UPDATE SKIP LOCKED) AS o"
+    " WHERE (h.scope, h.topic, h.partition, h.record_offset) ="
+    " (o.scope, o.topic, o.partition, o.record_offset)"
+    " RETURNING h.record_offset, h.entity_key, h.appended_at, h.record"};
+/* … and into parked, its bytes kept, because it is still released. */
+static const struct sync_statement park_aged = {
+    "age_park",
+    "INSERT INTO sync.parked (scope, topic, partition, record_offset, entity_key, appended_at, "
+    "record,"
+    " digest, rule, code, reason, sealed, since)"
+    " SELECT $1, $2, $3, n.*, $9, $10, $11, false, $12 FROM unnest($4::bigint[], $5::text[],"
+    " $6::timestamptz[], $7::bytea[], $8::bytea[]) AS n"
+    " (record_offset, entity_key, appended_at, record, digest) ORDER BY n.record_offset"};
+static const struct sync_statement count_aged = {
+    "age_count",
+    "INSERT INTO sync.outcome_count AS c (scope, topic, partition, outcome, n)"
+    " VALUES ($1, $2, $3, 4, -$4::bigint), ($1, $2, $3, 5, $4)"
+    " ON CONFLICT (scope, topic, partition, outcome) DO UPDATE SET n = c.n + excluded.n"};
+static const struct sync_statement delete_effects = {
+    "outbox_delete",
+    "DELETE FROM sync.outbox WHERE effect_id IN (SELECT effect_id FROM sync.outbox"
+    " WHERE scope = $1 AND topic = $2 AND partition = $3 AND state IN (2, 3) AND ended_at < $4"
+    " ORDER BY ended_at LIMIT $5 FOR UPDATE SKIP LOCKED)"};
+static const struct sync_statement delete_expectations = {
+    "echo_delete",
+    "DELETE FROM sync.expected_echo WHERE ctid IN (SELECT ctid FROM sync.expected_echo"
+    " WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)"};
+static const struct sync_statement keep_days = {
+    "keep_days", "SELECT sync.keep_days('decision', $1), sync.keep_days('seen', 35)"};
+static const struct sync_statement measure_held = {
+    "measure_held",
+    "SELECT rule, count(*) FROM sync.hold WHERE scope = $1 AND topic = $2 AND partition = ANY ($3)"
+    " GROUP BY rule"};
+static const struct sync_statement measure_parked = {
+    "measure_parked", "SELECT code, count(*) FROM sync.parked WHERE scope = $1 AND topic = $2 AND "
+                      "partition = ANY ($3)"
+                      " AND state = 0 GROUP BY code"};
+
+static void place_params(const struct sync_housekeeping *h, const struct sync_place *place,
+                         struct sync_params *ret_params)
+{
+    sync_params_init(ret_params, h->arena);
+    sync_params_text(ret_params, place->scope);
+    sync_params_text(ret_params, place->topic);
+    sync_params_int4(ret_params, place->partition);
+}
+
+/* Ageing -------------------------------------------------------------------------------------- */
+
+/* The limit in force: the option's effective value. */
+static int64_t age_of(const struct sync_housekeeping *h, const struct sync_hold_limit *limit)
+{
+    if (strcmp(limit->option, "held_unknown_age_s") == 0) {
+        return h->applier->held_unknown_age_s;
+    }
+    if (strcmp(limit->option, "held_expected_age_s") == 0) {
+        return h->applier->held_expected_age_s;
+    }
+    const struct sync_processor *processor = h->applier->processor;
+    for (size_t i = 0; i < processor->option_count; i++) {
+        if (strcmp(processor->options[i].name, limit->option) == 0) {
+            return processor->options[i].fallback;
+        }
+    }
+    return INT64_MAX / 1000000;
+}
+
+struct aged {
+    int64_t *offsets, *times_us;
+    struct sync_bytes *keys, *values, *digest_bytes;
+    struct sync_digest *digests;
+};
+
+static bool aged_take(struct sync_arena *arena, size_t count, struct aged *ret_aged)
+{
+    ret_aged->offsets = sync_arena_take_array(arena, count, sizeof *ret_aged->offsets);
+    ret_aged->times_us = sync_arena_take_array(arena, count, sizeof *ret_aged->times_us);
+    ret_aged->keys = sync_arena_take_array(arena, count, sizeof *ret_aged->keys);
+    ret_aged->values = sync_arena_take_array(arena, count, sizeof *ret_aged->values);
+    ret_aged->digest_bytes = sync_arena_take_array(arena, count, sizeof *ret_aged->digest_bytes);
+    ret_aged->digests = sync_arena_take_array(arena, count, sizeof *ret_aged->digests);
+    return ret_aged->offsets != NULL && ret_aged->times_us != NULL && ret_aged->keys != NULL &&
+           ret_aged->values != NULL && ret_aged->digest_bytes != NULL && ret_aged->digests != NULL;
+}
+
+static void aged_read(const struct sync_result *result, struct aged *aged)
+{
+    for (int i = 0; i < result->rows; i++) {
+        aged->offsets[i] = sync_result_int8(result, i, 0);
+        aged->keys[i] = sync_result_bytes(result, i, 1);
+        aged->times_us[i] = sync_result_time(result, i, 2);
+        aged->values[i] = sync_result_bytes(result, i, 3);
+        aged->digests[i] = sync_digest_record(aged->offsets[i], aged->times_us[i] / 1000,
+                                              aged->keys[i], aged->values[i]);
+        aged->digest_bytes[i] =
+            (struct sync_bytes){aged->digests[i].bytes, sizeof aged->digests[i].bytes};
+    }
+}
+
+static sync_status park_rows(struct sync_housekeeping *h, const struct sync_place *place,
+                             const struct sync_hold_limit *limit, const struct sync_result *rows,
+                             int64_t now_us, struct sync_error *err)
+{
+    size_t count = (size_t)rows->rows;
+    struct aged aged = {0};
+    if (!aged_take(h->arena, count, &aged)) {
+        return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_MEMORY_LIMIT,
+                         "age held records: the batch arena is full");
+    }
+    aged_read(rows, &aged);
+    struct sync_params params;
+    place_params(h, place, &params);
+    sync_params_int8_array(&params, aged.offsets, NULL, count);
+    sync_params_text_array(&params, aged.keys, count);
+    sync_params_time_array(&params, aged.times_us, NULL, count);
+    sync_params_bytes_array(&params, aged.values, count);
+    sync_params_bytes_array(&params, aged.digest_bytes, count);
+    sync_params_text(&params, limit->parked_rule);
+    sync_params_text(&params, sync_code_word(limit->code));
+    sync_params_text(&params, limit->reason);
+    sync_params_time(&params, now_us);
+    return sync_db_exec(h->applier->db, &park_aged, &params, NULL, err);
+}
+
+static sync_status age_rule(struct sync_housekeeping *h, const struct sync_place *place,
+                            const struct sync_hold_limit *limit, int64_t now_us, size_t *aged,
+                            struct sync_error *err)
+{
+    struct sync_params params;
+    place_params(h, place, &params);
+    sync_params_text(&params, limit->held_rule);
+    sync_params_time(&params, now_us - age_of(h, limit) * 1000000);
+    sync_params_int8(&params, (int64_t)(SYNC_HOUSEKEEPING_ROWS_MAX - *aged));
+    SYNC_RESULT rows = {0};
+    sync_status status = sync_db_exec(h->applier->db, &take_aged, &params, &rows, err);
+    if (!sync_is_ok(status) || rows.rows == 0) {
+        return status;
+    }
+    *aged += (size_t)rows.rows;
+    return park_rows(h, place, limit, &rows, now_us, err);
+}
+
+sync_status sync_housekeeping_age(struct sync_housekeeping *h, const struct sync_place *place,
+                                  int64_t now_us, size_t *ret_aged, struct sync_error *err)
+{
+    const struct sync_processor *processor = h->applier->processor;
+    size_t mark = sync_arena_mark(h->arena);
+    size_t aged = 0;
+    sync_status status = SYNC_OK;
+    for (size_t i = 0; sync_is_ok(status) && i < processor->hold_limit_count; i++) {
+        if (aged < SYNC_HOUSEKEEPING_ROWS_MAX) {
+            status = age_rule(h, place, &processor->hold_limits[i], now_us, &aged, err);
+        }
+    }
+    if (sync_is_ok(status) && aged > 0) {
+        struct sync_params params;
+        place_params(h, place, &params);
+        sync_params_int8(&params, (int64_t)aged);
+        status = sync_db_exec(h->applier->db, &count_aged, &params, NULL, err);
+    }
+    sync_arena_reset(h->arena, mark);
+    if (sync_is_ok(status)) {
+        *ret_aged = aged;
+    }
+    return status;
+}
+
+/* Deleting ------------------------------------------------------------------------------------ */
+
+sync_status sync_housekeeping_delete(struct sync_housekeeping *h, const struct sync_place *place,
+                                     int64_t now_us, struct sync_error *err)
+{
+    size_t mark = sync_arena_mark(h->arena);
+    struct sync_params effects;
+    place_params(h, place, &effects);
+    sync_params_time(&effects, now_us - h->outbox_keep_days * 24 * 3600 * 1000000);
+    sync_params_int8(&effects, SYNC_HOUSEKEEPING_ROWS_MAX);
+    struct sync_params expectations;
+    sync_params_init(&expectations, h->arena);
+    sync_params_time(&expectations, now_us - h->echo_keep_s * 1000000);
+    sync_params_int8(&expectations, SYNC_HOUSEKEEPING_ROWS_MAX);
+    const struct sync_call calls[] = {{&delete_effects, &effects},
+                                      {&delete_expectations, &expectations}};
+    sync_status status = sync_db_pipeline(h->applier->db, calls, 2, NULL, err);
+    sync_arena_reset(h->arena, mark);
+    return status;
+}
+
+sync_status sync_housekeeping_days(struct sync_housekeeping *h, struct sync_error *err)
+{
+    size_t mark = sync_arena_mark(h->arena);
+    struct sync_params params;
+    sync_params_init(&params, h->arena);
+    sync_params_int4(&params, (int32_t)h->decision_keep_days);
+    sync_status status = sync_db_exec(h->applier->db, &keep_days, &params, NULL, err);
+    sync_arena_reset(h->arena, mark);
+    return status;
+}
+
+/* Gauges -------------------------------------------------------------------------------------- */
+
+/* Rows of (word, count); words seen before and now absent go to zero. */
+#define MEASURED_WORDS_MAX 64
+struct measured {
+    struct sync_metric *metric;
+    char words[MEASURED_WORDS_MAX][48];
+    size_t count;
+};
+
+static void measured_set(struct measured *m, const char *scope, const struct sync_result *rows)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        sync_metric_set(m->metric, 0, SYNC_LABELS(scope, m->words[i]));
+    }
+    for (int row = 0; row < rows->rows; row++) {
+        struct sync_bytes text = sync_result_bytes(rows, row, 0);
+        char word[48] = "";
+        memcpy(word, text.data, text.size < sizeof word ? text.size : sizeof word - 1);
+        size_t at = 0;
+        while (at < m->count && strcmp(m->words[at], word) != 0) {
+            at++;
+        }
+        if (at == m->count && at < MEASURED_WORDS_MAX) {
+            memcpy(m->words[m->count++], word, sizeof word);
+        }
+        sync_metric_set(m->metric, (double)sync_result_int8(rows, row, 1),
+                        SYNC_LABELS(scope, word));
+    }
+}
+
+static sync_status measure(struct sync_housekeeping *h, const struct sync_statement *statement,
+                           const struct sync_params *params, struct measured *measured,
+                           const char *scope, struct sync_error *err)
+{
+    SYNC_RESULT rows = {0};
+    sync_status status = sync_db_exec(h->applier->db, statement, params, &rows, err);
+    if (sync_is_ok(status)) {
+        measured_set(measured, scope, &rows);
+    }
+    return status;
+}
+
+sync_status sync_housekeeping_measure(struct sync_housekeeping *h, const char *scope,
+                                      const char *topic, const int32_t *partitions, size_t count,
+                                      struct sync_error *err)
+{
+    static struct measured held, parked; /* of the one apply thread of the process */
+    if (held.metric == NULL) {
+        held.metric =
+            sync_metric_new(SYNC_GAUGE, "held_changes",
+                            "Changes that wait for their mapping, by rule.", "consumer,code");
+        parked.metric =
+            sync_metric_new(SYNC_GAUGE, "parked_changes",
+                            "Changes that wait for a person, by code.", "consumer,code");
+    }
+    size_t mark = sync_arena_mark(h->arena);
+    struct sync_params params;
+    sync_params_init(&params, h->arena);
+    sync_params_text(&params, scope);
+    sync_params_text(&params, topic);
+    sync_params_int4_array(&params, partitions, NULL, count);
+    sync_status status = measure(h, &measure_held, &params, &held, scope, err);
+    if (sync_is_ok(status)) {
+        status = measure(h, &measure_parked, &params, &parked, scope, err);
+    }
+    sync_arena_reset(h->arena, mark);
+    return status;
+}
