@@ -439,18 +439,7 @@ int64_t sync_kafka_high_cached(struct sync_kafka_consumer *c, int32_t partition)
 sync_status sync_kafka_marks(struct sync_kafka_consumer *c, int32_t partition, int timeout_ms,
                              int64_t *ret_low, int64_t *ret_high, struct sync_error *err)
 {
-    int64_t low = 0;
-    int64_t high = 0;
-    rd_kafka_resp_err_t error =
-        rd_kafka_query_watermark_offsets(c->handle, c->topic, partition, &low, &high, timeout_ms);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        char tried[320];
-        (void)snprintf(tried, sizeof tried, "ask for the marks of %s:%d", c->topic, partition);
-        return kafka_fail(error, tried, NULL, err);
-    }
-    *ret_low = low;
-    *ret_high = high;
-    return SYNC_OK;
+    return kafka_topic_marks(c->handle, c->topic, partition, timeout_ms, ret_low, ret_high, err);
 }
 
 sync_status sync_kafka_describe(struct sync_kafka_consumer *c, int timeout_ms,

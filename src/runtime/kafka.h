@@ -109,6 +109,11 @@ sync_status sync_kafka_producer_describe(struct sync_kafka_producer *p, const ch
                                          int timeout_ms, char ret_cluster_id[static 64],
                                          int32_t *ret_partitions, struct sync_error *err);
 
+/* Low and high mark of a partition. Asks the broker. */
+sync_status sync_kafka_producer_marks(struct sync_kafka_producer *p, const char *topic,
+                                      int32_t partition, int timeout_ms, int64_t *ret_low,
+                                      int64_t *ret_high, struct sync_error *err);
+
 /* Admin -------------------------------------------------------------------------------- */
 struct sync_kafka_topic {
     const char *name;

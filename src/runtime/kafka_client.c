@@ -175,6 +175,24 @@ sync_status kafka_fail(rd_kafka_resp_err_t error, const char *tried, const char 
                      text != NULL ? text : rd_kafka_err2str(error));
 }
 
+sync_status kafka_topic_marks(rd_kafka_t *handle, const char *topic, int32_t partition,
+                              int timeout_ms, int64_t *ret_low, int64_t *ret_high,
+                              struct sync_error *err)
+{
+    int64_t low = 0;
+    int64_t high = 0;
+    rd_kafka_resp_err_t error =
+        rd_kafka_query_watermark_offsets(handle, topic, partition, &low, &high, timeout_ms);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        char tried[320];
+        (void)snprintf(tried, sizeof tried, "ask for the marks of %s:%d", topic, partition);
+        return kafka_fail(error, tried, NULL, err);
+    }
+    *ret_low = low;
+    *ret_high = high;
+    return SYNC_OK;
+}
+
 sync_status kafka_topic_describe(rd_kafka_t *handle, const char *topic, int timeout_ms,
                                  char ret_cluster_id[static 64], int32_t *ret_partitions,
                                  struct sync_error *err)

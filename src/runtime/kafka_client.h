@@ -46,6 +46,11 @@ sync_status kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kaf
 sync_status kafka_fail(rd_kafka_resp_err_t error, const char *tried, const char *text,
                        struct sync_error *err);
 
+/* Low and high mark of a partition, as the broker says now. */
+sync_status kafka_topic_marks(rd_kafka_t *handle, const char *topic, int32_t partition,
+                              int timeout_ms, int64_t *ret_low, int64_t *ret_high,
+                              struct sync_error *err);
+
 /* Cluster id and partition count of a topic. Blocks: at most twice timeout_ms. */
 sync_status kafka_topic_describe(rd_kafka_t *handle, const char *topic, int timeout_ms,
                                  char ret_cluster_id[static 64], int32_t *ret_partitions,

@@ -135,6 +135,13 @@ sync_status sync_kafka_producer_describe(struct sync_kafka_producer *p, const ch
     return kafka_topic_describe(p->handle, topic, timeout_ms, ret_cluster_id, ret_partitions, err);
 }
 
+sync_status sync_kafka_producer_marks(struct sync_kafka_producer *p, const char *topic,
+                                      int32_t partition, int timeout_ms, int64_t *ret_low,
+                                      int64_t *ret_high, struct sync_error *err)
+{
+    return kafka_topic_marks(p->handle, topic, partition, timeout_ms, ret_low, ret_high, err);
+}
+
 /* Admin -------------------------------------------------------------------------------- */
 
 #define ADMIN_TIMEOUT_MS 30000
