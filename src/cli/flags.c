@@ -56,10 +56,13 @@ static const struct sync_command *command_of(const char *verb)
 static size_t flags_of(const struct sync_command *command, char (*ret_names)[32], size_t max)
 {
     size_t count = 0;
-    const char *at = command != NULL ? command->usage : "";
-    while ((at = strchr(at, '-')) != NULL && count + 1 < max) {
-        size_t size = strcspn(at, " =]|,[");
-        (void)snprintf(ret_names[count++], sizeof ret_names[0], "%.*s", (int)size, at);
+    const char *usage = command != NULL ? command->usage : "";
+    for (const char *at = strchr(usage, '-'); at != NULL && count + 1 < max; at = strchr(at, '-')) {
+        bool begins = at == usage || strchr(" [|(", at[-1]) != NULL;
+        size_t size = strcspn(at, " =]|,[)");
+        if (begins) {
+            (void)snprintf(ret_names[count++], sizeof ret_names[0], "%.*s", (int)size, at);
+        }
         at += size;
     }
     (void)snprintf(ret_names[count++], sizeof ret_names[0], "--help");

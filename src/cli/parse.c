@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define TIMEOUT_DEFAULT_MS 10000
+#define GROUPS_MAX         128 /* rows of the table of verbs */
 
 /* One global flag. take gets NULL where the flag has no value. */
 struct flag {
@@ -237,11 +238,25 @@ static void verbs_of(const char *word, char *ret_text, size_t size)
     }
 }
 
+/* The nearest first word of the verbs that have two, NULL when none is near. */
+static const char *nearest_group(const char *word, char (*groups)[32])
+{
+    const char *names[GROUPS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < sync_command_count && count < GROUPS_MAX; i++) {
+        size_t size = strcspn(sync_commands[i].words, " ");
+        (void)snprintf(groups[count], sizeof groups[0], "%.*s", (int)size, sync_commands[i].words);
+        names[count] = groups[count];
+        count++;
+    }
+    return sync_suggest(word, names, count);
+}
+
 static sync_status unknown_verb(int argc, char **argv, struct sync_error *err)
 {
-    const char *words[128];
+    const char *words[GROUPS_MAX];
     size_t count = 0;
-    for (; count < sync_command_count && count < 128; count++) {
+    for (; count < sync_command_count && count < GROUPS_MAX; count++) {
         words[count] = sync_commands[count].words;
     }
     char two[128] = "", verbs[160];
@@ -251,6 +266,10 @@ static sync_status unknown_verb(int argc, char **argv, struct sync_error *err)
     const char *near = two[0] != '\0' ? sync_suggest(two, words, count) : NULL;
     near = near != NULL ? near : sync_suggest(argv[0], words, count);
     verbs_of(argv[0], verbs, sizeof verbs);
+    char groups[GROUPS_MAX][32];
+    if (near == NULL && verbs[0] == '\0') {
+        near = nearest_group(argv[0], groups);
+    }
     if (verbs[0] != '\0' && near == NULL) {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_USAGE,
                          "\"%.60s\" is not a verb by itself; there is %s",

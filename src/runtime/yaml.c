@@ -62,9 +62,13 @@ sync_status sync_yaml_load(const char *path, struct sync_yaml **ret_yaml, struct
     return status;
 }
 
-/* How many bytes follow the first one of a character; SIZE_MAX: no character begins so. */
+/* How many bytes follow the first one of a character; SIZE_MAX: no character begins so. NUL is
+ * none: libfyaml would end the text there without a word. */
 static size_t followers(unsigned char first)
 {
+    if (first == 0) {
+        return SIZE_MAX;
+    }
     if (first < 0x80) {
         return 0;
     }
@@ -117,7 +121,8 @@ static sync_status check_utf8(const char *name, const char *text, size_t size,
         line += text[i] == '\n';
     }
     return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_SYNTAX,
-                     "%s:%d:%d: a byte is not UTF-8; save the file as UTF-8", name, line, column);
+                     "%s:%d:%d: a byte is not UTF-8 text; save the file as UTF-8", name, line,
+                     column);
 }
 
 /* The first message of libfyaml with its place; later ones follow from it. */
