@@ -10,8 +10,9 @@
 #include <runtime/log.h>
 
 #define IDLE_MS           100
-#define WAITING_MS        20 /* while changes wait for an id */
-#define BUSY_MS           2  /* while reports are due */
+#define WAITING_MS        20        /* while changes wait for an id */
+#define BUSY_MS           2         /* while reports are due */
+#define SILENT_BROKER_US  5000000LL /* no report of a record under way */
 #define ASK_TOPIC_MS      1000
 #define TOPIC_PATIENCE_US (60 * 1000000LL) /* a topic may be made while we start */
 #define STORE_US          500000LL   /* a position that has records behind it is stored so often */
@@ -394,6 +395,22 @@ static sync_status ask_topic(struct capture_publisher *publisher, struct sync_er
     return SYNC_OK;
 }
 
+/* Reports that stay away for long mean an outage; the client itself says so only after two minutes.
+ */
+static void judge_broker(struct capture_publisher *publisher, bool has_news)
+{
+    int64_t now_us = sync_clock_monotonic_us();
+    if (has_news || publisher->in_flight == 0) {
+        publisher->reported_us = now_us;
+    }
+    if (has_news) {
+        sync_health_set(SYNC_DEP_KAFKA, true);
+    }
+    if (now_us - publisher->reported_us > SILENT_BROKER_US) {
+        sync_health_set(SYNC_DEP_KAFKA, false);
+    }
+}
+
 sync_status capture_publisher_turn(struct capture_publisher *publisher, struct sync_error *err)
 {
     if (!publisher->is_topic_known) {
@@ -406,9 +423,7 @@ sync_status capture_publisher_turn(struct capture_publisher *publisher, struct s
     if (sync_is_ok(status)) {
         size_t before = publisher->delivered;
         (void)sync_kafka_producer_poll(publisher->producer, has_new ? 0 : BUSY_MS); /* a count */
-        if (publisher->delivered > before) {
-            sync_health_set(SYNC_DEP_KAFKA, true);
-        }
+        judge_broker(publisher, publisher->delivered > before);
     }
     if (sync_is_ok(status) && publisher->has_failed) {
         struct sync_error reason = publisher->failure;

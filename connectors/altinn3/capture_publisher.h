@@ -47,7 +47,7 @@ struct capture_publisher {
     size_t in_flight;
     uint64_t stored_lsn; /* in sync.source */
     bool is_asked;       /* the server waits: store now */
-    int64_t begun_us, stored_us, heartbeat_us, resolved_us, retry_us; /* monotonic */
+    int64_t begun_us, reported_us, stored_us, heartbeat_us, resolved_us, retry_us; /* monotonic */
     size_t delivered; /* records since the position was stored */
 };
 
