@@ -16,10 +16,12 @@
 
 #include <microhttpd.h>
 #include <netdb.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -58,6 +60,7 @@ struct sync_http_server {
     int open_count; /* requests between their headers and the end of their answer */
     int kept_count; /* of these, with the handler */
     bool stop;      /* atomic */
+    int wake;       /* eventfd: the library does not notice a resumed connection while it waits */
 };
 
 /* Answering
@@ -84,6 +87,16 @@ static struct MHD_Response *make_response(const char *content_type, struct sync_
     return response;
 }
 
+/* From here on the exchange may be gone; the server stays until its last request is not kept any
+ * more. */
+static void resume(struct sync_http_server *server, struct MHD_Connection *connection)
+{
+    uint64_t one = 1;
+    MHD_resume_connection(connection);
+    (void)!write(server->wake, &one, sizeof one); /* a full counter wakes as well */
+    __atomic_fetch_sub(&server->kept_count, 1, __ATOMIC_RELEASE);
+}
+
 void sync_http_answer(struct sync_http_request *request, int code, const char *content_type,
                       struct sync_bytes body, int retry_after_s)
 {
@@ -93,8 +106,7 @@ void sync_http_answer(struct sync_http_request *request, int code, const char *c
     exchange->answered = true;
     exchange->response = make_response(content_type, body, retry_after_s);
     exchange->code = code;
-    __atomic_fetch_sub(&request->server->kept_count, 1, __ATOMIC_RELAXED);
-    MHD_resume_connection(connection); /* from here on the exchange may be gone */
+    resume(request->server, connection);
 }
 
 void sync_http_drop(struct sync_http_request *request)
@@ -103,8 +115,7 @@ void sync_http_drop(struct sync_http_request *request)
     struct MHD_Connection *connection = request->connection;
     SYNC_ASSERT(exchange->handed && !exchange->answered);
     exchange->answered = true; /* without a response: the next call ends the connection */
-    __atomic_fetch_sub(&request->server->kept_count, 1, __ATOMIC_RELAXED);
-    MHD_resume_connection(connection);
+    resume(request->server, connection);
 }
 
 bool sync_http_request_has(const struct sync_http_request *request, const char *name)
@@ -329,12 +340,29 @@ static void close_late_clients(struct sync_http_server *server)
 /* Life
  * ---------------------------------------------------------------------------------------------- */
 
+/* Waits for the clients or for an answer of another thread, then lets the library work. */
+static void run_turn(struct sync_http_server *server)
+{
+    MHD_UNSIGNED_LONG_LONG left_ms = TURN_MS;
+    bool limited = MHD_get_timeout(server->daemon, &left_ms) == MHD_YES && left_ms < TURN_MS;
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    SYNC_ASSERT(info != NULL);
+    struct pollfd files[] = {{.fd = info->epoll_fd, .events = POLLIN},
+                             {.fd = server->wake, .events = POLLIN}};
+    if (poll(files, 2, limited ? (int)left_ms : TURN_MS) > 0 && files[1].revents != 0) {
+        uint64_t count;
+        (void)!read(server->wake, &count, sizeof count); /* only empties it */
+    }
+    (void)MHD_run(server->daemon);
+}
+
 static void *serve(void *context)
 {
     struct sync_http_server *server = context;
     int64_t stop_us = INT64_MAX;
     for (;;) {
-        (void)MHD_run_wait(server->daemon, TURN_MS);
+        run_turn(server);
         close_late_clients(server);
         int64_t now_us = sync_clock_monotonic_us();
         if (__atomic_load_n(&server->stop, __ATOMIC_ACQUIRE) && stop_us == INT64_MAX) {
@@ -438,6 +466,8 @@ sync_status sync_http_server_new(const struct sync_http_server_options *options,
     if (options->head_bytes_max == 0) {
         server->options.head_bytes_max = SYNC_HTTP_HEAD_BYTES_MAX;
     }
+    server->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    SYNC_ASSERT(server->wake >= 0);
     bool listening = start_daemon(server, address);
     if (listening) {
         note_address(server, address);
@@ -447,6 +477,7 @@ sync_status sync_http_server_new(const struct sync_http_server_options *options,
         if (listening) {
             MHD_stop_daemon(server->daemon);
         }
+        (void)close(server->wake);
         free(server);
         return sync_fail(
             err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG,
@@ -471,11 +502,12 @@ void sync_http_server_free(struct sync_http_server **server)
     }
     __atomic_store_n(&old->stop, true, __ATOMIC_RELEASE);
     (void)pthread_join(old->thread, NULL);
-    int kept = __atomic_load_n(&old->kept_count, __ATOMIC_RELAXED);
+    int kept = __atomic_load_n(&old->kept_count, __ATOMIC_ACQUIRE);
     if (kept > 0) {
         sync_log(SYNC_WARN, "http_requests_unanswered", SYNC_LOG_NUMBER("count", kept));
         return; /* their keeper may still answer: the memory must stay */
     }
     MHD_stop_daemon(old->daemon);
+    (void)close(old->wake);
     free(old);
 }
