@@ -2,149 +2,236 @@
  * together. */
 #include "cli.h"
 
-/* clang-format off */
 const struct sync_command sync_commands[] = {
-    {.group = "Processes", .words = "run", .usage = "NAME [--describe]",
-     .summary = "run one route as its own process", .needs_config = true, .run = sync_cli_run,
-     .help = "NAME is a route of \"processors list\" and also its Kafka group; more processes with the same command\n"
-             "share its partitions. It waits for a broker, database or bridge that cannot be reached. SIGTERM\n"
-             "drains within 15 s, a second one ends at once, SIGHUP reads log.level again. The log line \"ready\"\n"
-             "names the address of /metrics, /livez, /readyz and /startupz.\n"
+    {.group = "Processes",
+     .words = "run",
+     .usage = "NAME [--describe]",
+     .summary = "run one route as its own process",
+     .needs_config = true,
+     .run = sync_cli_run,
+     .help = "NAME is a route of \"processors list\" and also its Kafka group; more processes with "
+             "the same command share its partitions. It waits for a broker, database or bridge "
+             "that cannot be reached. SIGTERM drains within 15 s, a second one ends at once, "
+             "SIGHUP reads log.level again. The log line \"ready\" names the address of /metrics, "
+             "/livez, /readyz and /startupz.\n"
              "\n"
              "  --describe  print route, sink guarantee, rules and worst-case memory, then exit\n"
              "\n"
              "  altinn-sync run status-to-altinn3"},
-    {.group = "Processes", .words = "capture", .usage = "NAME",
-     .summary = "run one source as its own process", .needs_config = true, .run = sync_cli_capture,
-     .help = "altinn2-status takes the calls of Altinn 2's batch job on capture.listen and answers 200 only after\n"
-             "the broker has acknowledged every record. altinn3-status reads the replication slot of Altinn 3.\n"
-             "SIGTERM ends it cleanly.\n"
+    {.group = "Processes",
+     .words = "capture",
+     .usage = "NAME",
+     .summary = "run one source as its own process",
+     .needs_config = true,
+     .run = sync_cli_capture,
+     .help = "altinn2-status takes the calls of Altinn 2's batch job on capture.listen and answers "
+             "200 only after the broker has acknowledged every record. altinn3-status reads the "
+             "replication slot of Altinn 3. SIGTERM ends it cleanly.\n"
              "\n"
              "  altinn-sync capture altinn2-status"},
-    {.group = "Sources", .words = "capture init", .usage = "NAME",
-     .summary = "make the slot of a source", .needs_config = true, .run = sync_cli_capture_init,
-     .help = "Checks server and publication, makes the slot and records system id, timeline and where it begins\n"
-             "in sync.source. The owner of the tables must have run connectors/altinn3/sql/publication.sql.\n"
-             "When the slot fits what is recorded, it does nothing. When a recorded slot is gone, it asks (or\n"
-             "takes --yes), begins a new generation and records the gap.\n"
+    {.group = "Sources",
+     .words = "capture init",
+     .usage = "NAME",
+     .summary = "make the slot of a source",
+     .needs_config = true,
+     .run = sync_cli_capture_init,
+     .help = "Checks server and publication, makes the slot and records system id, timeline and "
+             "where it begins in sync.source. The owner of the tables must have run "
+             "connectors/altinn3/sql/publication.sql. When the slot fits what is recorded, it does "
+             "nothing. When a recorded slot is gone, it asks (or takes --yes), begins a new "
+             "generation and records the gap.\n"
              "\n"
              "  altinn-sync capture init altinn3-status"},
-    {.group = "Sources", .words = "capture status", .usage = "NAME",
-     .summary = "compare the slot of a source with its record", .needs_config = true, .run = sync_cli_capture_status,
-     .help = "Prints positions, retained log and open gaps. Exits 3 when slot or server are not as recorded or a\n"
-             "gap is open, 4 when capture init was never run.\n"
+    {.group = "Sources",
+     .words = "capture status",
+     .usage = "NAME",
+     .summary = "compare the slot of a source with its record",
+     .needs_config = true,
+     .run = sync_cli_capture_status,
+     .help = "Prints positions, retained log and open gaps. Exits 3 when slot or server are not as "
+             "recorded or a gap is open, 4 when capture init was never run.\n"
              "\n"
              "  altinn-sync capture status altinn3-status"},
-    {.group = "Looking", .words = "status", .usage = "[--watch] [--interval DURATION] [--count N]",
-     .summary = "show routes, effects and sources on one screen", .needs_config = true, .run = sync_cli_status,
-     .help = "Reads the sync tables and asks the broker where the topics end. Rate is records per second, lag is\n"
-             "records not applied yet, held and parked are open now; the other counts are since the start.\n"
+    {.group = "Looking",
+     .words = "status",
+     .usage = "[--watch] [--interval DURATION] [--count N]",
+     .summary = "show routes, effects and sources on one screen",
+     .needs_config = true,
+     .run = sync_cli_status,
+     .help = "Reads the sync tables and asks the broker where the topics end. Rate is records per "
+             "second, lag is records not applied yet, held and parked are open now; the other "
+             "counts are since the start.\n"
              "\n"
-             "  --watch              look again and again: a live screen on a terminal, lines elsewhere\n"
+             "  --watch              look again and again: a live screen on a terminal, lines "
+             "elsewhere\n"
              "  --interval DURATION  time between two looks of --watch, 1s unless given\n"
              "  --count N            end --watch after N looks\n"
              "\n"
              "  altinn-sync status --watch"},
-    {.group = "Data", .words = "load", .usage = "FILE",
-     .summary = "insert messages and parties from a file", .needs_config = true, .run = sync_cli_load,
-     .help = "Reads JSON lines (docs/load-format.md; - is standard input), 500 in one transaction, and decides in\n"
-             "the same transaction what was held for the messages. May be repeated and interrupted: what is\n"
-             "there is skipped. Wrong lines are reported as FILE:LINE: FIELD: …, the others are loaded, and the\n"
-             "exit code is 6.\n"
+    {.group = "Data",
+     .words = "load",
+     .usage = "FILE",
+     .summary = "insert messages and parties from a file",
+     .needs_config = true,
+     .run = sync_cli_load,
+     .help = "Reads JSON lines (docs/load-format.md; - is standard input), 500 in one transaction, "
+             "and decides in the same transaction what was held for the messages. May be repeated "
+             "and interrupted: what is there is skipped. Wrong lines are reported as FILE:LINE: "
+             "FIELD: …, the others are loaded, and the exit code is 6.\n"
              "\n"
              "  altinn-sync load messages.jsonl"},
-    {.group = "Data", .words = "held list", .usage = "[--scope NAME] [--rule ID] [--limit N]",
-     .summary = "list what waits for its message", .needs_config = true, .run = sync_cli_held_list,
+    {.group = "Data",
+     .words = "held list",
+     .usage = "[--scope NAME] [--rule ID] [--limit N]",
+     .summary = "list what waits for its message",
+     .needs_config = true,
+     .run = sync_cli_held_list,
      .help = "The oldest come first. What is held is decided by itself when its message exists.\n"
              "\n"
              "  --scope NAME  only of this consumer\n"
              "  --rule ID     only by this rule, for example CS-14\n"
              "  --limit N     at most N rows (100)"},
-    {.group = "Data", .words = "parked list", .usage = "[--all] [--scope NAME] [--rule ID] [--limit N]",
-     .summary = "list what was set aside for a person", .needs_config = true, .run = sync_cli_parked_list,
+    {.group = "Data",
+     .words = "parked list",
+     .usage = "[--all] [--scope NAME] [--rule ID] [--limit N]",
+     .summary = "list what was set aside for a person",
+     .needs_config = true,
+     .run = sync_cli_parked_list,
      .help = "The oldest come first.\n"
              "\n"
              "  --all         also what was decided again, discarded or skipped\n"
              "  --scope NAME  only of this consumer\n"
              "  --rule ID     only by this rule, for example CS-07\n"
              "  --limit N     at most N rows (100)"},
-    {.group = "Data", .words = "parked show", .usage = "[--bytes] [--scope NAME] TOPIC PARTITION OFFSET",
-     .summary = "say why one record was set aside", .needs_config = true, .run = sync_cli_parked_show,
+    {.group = "Data",
+     .words = "parked show",
+     .usage = "[--bytes] [--scope NAME] TOPIC PARTITION OFFSET",
+     .summary = "say why one record was set aside",
+     .needs_config = true,
+     .run = sync_cli_parked_show,
      .help = "Prints rule, code, field and reason of the record at one position.\n"
              "\n"
              "  --bytes       also the record itself as hex digits; it may name persons\n"
              "  --scope NAME  only of this consumer\n"
              "\n"
              "  altinn-sync parked show altinn2.correspondence-status.v1 3 1042"},
-    {.group = "Settings", .words = "config check", .usage = "",
-     .summary = "check the settings without starting anything", .needs_config = true, .run = sync_cli_config_check,
-     .help = "Reads defaults, file, conf.d, environment and flags as every other verb does, and says what is\n"
-             "wrong with file, line and column. Nothing is contacted but the name service.\n"
-             "\n"
-             "  altinn-sync -c /etc/altinn-sync/altinn-sync.yaml config check"},
-    {.group = "Settings", .words = "config show", .usage = "[--origin] [SECTION|OPTION]",
-     .summary = "print the effective settings", .needs_config = true, .run = sync_cli_config_show,
+    {.group = "Settings",
+     .words = "config check",
+     .usage = "",
+     .summary = "check the settings without starting anything",
+     .needs_config = true,
+     .run = sync_cli_config_check,
+     .help =
+         "Reads defaults, file, conf.d, environment and flags as every other verb does, and says "
+         "what is wrong with file, line and column. Nothing is contacted but the name service.\n"
+         "\n"
+         "  altinn-sync -c /etc/altinn-sync/altinn-sync.yaml config check"},
+    {.group = "Settings",
+     .words = "config show",
+     .usage = "[--origin] [SECTION|OPTION]",
+     .summary = "print the effective settings",
+     .needs_config = true,
+     .run = sync_cli_config_show,
      .help = "Secrets are masked.\n"
              "\n"
              "  --origin  also say which layer won: default, file and line, environment or flag\n"
              "\n"
              "  altinn-sync config show --origin kafka"},
-    {.group = "Settings", .words = "topics validate", .usage = "[-f FILE]…",
-     .summary = "check topics.yaml without a broker", .needs_config = true, .run = sync_cli_topics_validate,
-     .help = "Prints every fault with file, line, column and a caret. Without -f the files of topics.file and\n"
-             "topics.overlay are read; with --dev the overlay is topics.dev.yaml.\n"
+    {.group = "Settings",
+     .words = "topics validate",
+     .usage = "[-f FILE]…",
+     .summary = "check topics.yaml without a broker",
+     .needs_config = true,
+     .run = sync_cli_topics_validate,
+     .help = "Prints every fault with file, line, column and a caret. Without -f the files of "
+             "topics.file and topics.overlay are read; with --dev the overlay is topics.dev.yaml.\n"
              "\n"
              "  -f FILE  file of topics; repeatable, later is laid over earlier\n"
              "\n"
              "  altinn-sync topics validate -f topics.yaml -f topics.dev.yaml"},
-    {.group = "Settings", .words = "topics apply", .usage = "[-f FILE]…",
-     .summary = "create the topics that a cluster lacks", .needs_config = true, .run = sync_cli_topics_apply,
-     .help = "Prints what it would do, then asks; --yes goes on without asking. Checks the cluster id first,\n"
-             "creates topic by topic and reads each one back. Topics that exist are left alone: where their\n"
-             "partitions differ, or where they should be absent, it says so and exits 6.\n"
-             "\n"
-             "  -f FILE  file of topics; repeatable, later is laid over earlier\n"
-             "\n"
-             "  altinn-sync --dev topics apply --yes"},
-    {.group = "Settings", .words = "db migrate", .usage = "[--dry-run]",
-     .summary = "bring the database to this version", .needs_config = true, .run = sync_cli_db_migrate,
-     .help = "Applies the numbered SQL that the database lacks, each in a transaction of its own, then makes the\n"
-             "replication origins of every route. May be repeated; two runs at once wait for each other. Needs\n"
-             "the migration role, the only one with rights to create. Rights of the others: examples/sql/roles.sql\n"
+    {.group = "Settings",
+     .words = "topics apply",
+     .usage = "[-f FILE]…",
+     .summary = "create the topics that a cluster lacks",
+     .needs_config = true,
+     .run = sync_cli_topics_apply,
+     .help =
+         "Prints what it would do, then asks; --yes goes on without asking. Checks the cluster id "
+         "first, creates topic by topic and reads each one back. Topics that exist are left alone: "
+         "where their partitions differ, or where they should be absent, it says so and exits 6.\n"
+         "\n"
+         "  -f FILE  file of topics; repeatable, later is laid over earlier\n"
+         "\n"
+         "  altinn-sync --dev topics apply --yes"},
+    {.group = "Settings",
+     .words = "db migrate",
+     .usage = "[--dry-run]",
+     .summary = "bring the database to this version",
+     .needs_config = true,
+     .run = sync_cli_db_migrate,
+     .help = "Applies the numbered SQL that the database lacks, each in a transaction of its own, "
+             "then makes the replication origins of every route. May be repeated; two runs at once "
+             "wait for each other. Needs the migration role, the only one with rights to create. "
+             "Rights of the others: examples/sql/roles.sql\n"
              "\n"
              "  --dry-run  only count what would be done\n"
              "\n"
              "  altinn-sync db migrate"},
-    {.group = "Settings", .words = "db status", .usage = "",
-     .summary = "compare the database with this version", .needs_config = true, .run = sync_cli_db_status,
+    {.group = "Settings",
+     .words = "db status",
+     .usage = "",
+     .summary = "compare the database with this version",
+     .needs_config = true,
+     .run = sync_cli_db_status,
      .help = "Exits 3 when a migration or an origin is missing, was changed or is not known here."},
-    {.group = "Sources", .words = "capture init", .usage = "NAME",
-     .summary = "make the slot of a source", .needs_config = true, .run = sync_cli_capture_init,
-     .help = "Checks server and publication, makes the slot and records system id, timeline and where it begins\n"
-             "in sync.source. The owner of the tables must have run connectors/altinn3/sql/publication.sql.\n"
-             "When the slot fits what is recorded, it does nothing. When a recorded slot is gone, it asks (or\n"
-             "takes --yes), begins a new generation and records the gap.\n"
+    {.group = "Sources",
+     .words = "capture init",
+     .usage = "NAME",
+     .summary = "make the slot of a source",
+     .needs_config = true,
+     .run = sync_cli_capture_init,
+     .help = "Checks server and publication, makes the slot and records system id, timeline and "
+             "where it begins in sync.source. The owner of the tables must have run "
+             "connectors/altinn3/sql/publication.sql. When the slot fits what is recorded, it does "
+             "nothing. When a recorded slot is gone, it asks (or takes --yes), begins a new "
+             "generation and records the gap.\n"
              "\n"
              "  altinn-sync capture init altinn3-status"},
-    {.group = "Sources", .words = "capture status", .usage = "NAME",
-     .summary = "compare the slot of a source with its record", .needs_config = true, .run = sync_cli_capture_status,
-     .help = "Prints positions, retained log and open gaps. Exits 3 when slot or server are not as recorded or a\n"
-             "gap is open, 4 when capture init was never run.\n"
+    {.group = "Sources",
+     .words = "capture status",
+     .usage = "NAME",
+     .summary = "compare the slot of a source with its record",
+     .needs_config = true,
+     .run = sync_cli_capture_status,
+     .help = "Prints positions, retained log and open gaps. Exits 3 when slot or server are not as "
+             "recorded or a gap is open, 4 when capture init was never run.\n"
              "\n"
              "  altinn-sync capture status altinn3-status"},
-    {.group = "Catalogue", .words = "processors list", .usage = "",
-     .summary = "list entities and their routes", .run = sync_cli_processors_list,
+    {.group = "Catalogue",
+     .words = "processors list",
+     .usage = "",
+     .summary = "list entities and their routes",
+     .run = sync_cli_processors_list,
      .help = "A route is what \"run\" starts; its name is also its Kafka group."},
-    {.group = "Catalogue", .words = "processors describe", .usage = "NAME",
-     .summary = "print the routes, rules and fields of one entity", .run = sync_cli_processors_describe,
+    {.group = "Catalogue",
+     .words = "processors describe",
+     .usage = "NAME",
+     .summary = "print the routes, rules and fields of one entity",
+     .run = sync_cli_processors_describe,
      .help = "NAME is a processor or one of its routes.\n"
              "\n"
              "  altinn-sync processors describe status-to-altinn3"},
-    {.group = "Catalogue", .words = "version", .usage = "",
-     .summary = "print the version", .run = sync_cli_version, .help = ""},
-    {.group = "Catalogue", .words = "help", .usage = "[VERB]",
-     .summary = "explain the program or one verb", .run = sync_cli_help,
+    {.group = "Catalogue",
+     .words = "version",
+     .usage = "",
+     .summary = "print the version",
+     .run = sync_cli_version,
+     .help = ""},
+    {.group = "Catalogue",
+     .words = "help",
+     .usage = "[VERB]",
+     .summary = "explain the program or one verb",
+     .run = sync_cli_help,
      .help = "With -o json the table of verbs comes as JSON."},
 };
-/* clang-format on */
 const size_t sync_command_count = sizeof sync_commands / sizeof sync_commands[0];

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WIDTH 80 /* columns */
+
 static const char intro[] =
     "altinn-sync keeps Altinn 2 and Altinn 3 telling citizens the same story.\n"
     "\n"
@@ -36,13 +38,59 @@ static bool begins(const char *words, const char *prefix)
            (size == 0 || words[size] == '\0' || words[size] == ' ');
 }
 
+/* Where the text of a line begins: behind the flag that it explains, else behind its first blanks.
+ */
+static size_t hanging(const char *line, size_t size)
+{
+    size_t blanks = strspn(line, " ");
+    for (size_t i = blanks; blanks > 0 && i + 2 < size; i++) {
+        if (line[i] == ' ' && line[i + 1] == ' ') {
+            return i + strspn(line + i, " ");
+        }
+    }
+    return blanks;
+}
+
+/* One line of the table's text, filled to the width; what does not fit hangs below its beginning.
+ */
+static void print_filled(const char *line, size_t size, FILE *out)
+{
+    size_t indent = hanging(line, size), at = 0, column = 0;
+    while (at < size) {
+        size_t gap = strspn(line + at, " ");
+        gap = gap > size - at ? size - at : gap;
+        size_t word = strcspn(line + at + gap, " \n");
+        if (column > indent && column + gap + word > WIDTH) {
+            (void)fprintf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        } else {
+            (void)fprintf(out, "%*s", (int)gap, "");
+            column += gap;
+        }
+        (void)fprintf(out, "%.*s", (int)word, line + at + gap);
+        column += word;
+        at += gap + word;
+    }
+    (void)fputc('\n', out);
+}
+
+static void print_help(const char *help, FILE *out)
+{
+    for (const char *line = help; *line != '\0';) {
+        size_t size = strcspn(line, "\n");
+        print_filled(line, size, out);
+        line += size + (line[size] == '\n');
+    }
+}
+
 static void print_verb(const struct sync_command *command, FILE *out)
 {
     (void)fprintf(out, "altinn-sync %s: %s.\n\nUsage: altinn-sync %s%s%s\n", command->words,
                   command->summary, command->words, command->usage[0] != '\0' ? " " : "",
                   command->usage);
     if (command->help != NULL && command->help[0] != '\0') {
-        (void)fprintf(out, "\n%s\n", command->help);
+        (void)fputc('\n', out);
+        print_help(command->help, out);
     }
 }
 

@@ -59,12 +59,14 @@ struct status_reader {
     struct sync_db *db;
     struct sync_kafka_looker *looker;
     int timeout_ms;
-    int64_t last_tick_us;                 /* monotonic */
-    int64_t ended_cost_us, ended_next_us; /* ended effects are counted seldom where that is slow */
+    int64_t last_tick_us;  /* monotonic */
+    int64_t ended_next_us; /* ended effects are counted seldom where that is slow */
 };
 
+/* Makes handles and contacts nobody yet. Fails: FATAL config or insecure. */
 sync_status status_reader_open(const struct sync_cli *cli, struct status_reader *ret_reader,
                                struct sync_error *err);
+/* Also of a reader that is half open. */
 void status_reader_close(struct status_reader *reader);
 /*
  * Looks again; what snapshot held before serves for rates, and for what cannot be read now.

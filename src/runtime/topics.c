@@ -49,21 +49,12 @@ void sync_topics_note(struct sync_topics_layers *layers, struct sync_topics_valu
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    sync_yaml_where(at.node, &place[0], &place[1]);
+    if (at.member > 0) {
+        sync_yaml_where_key(at.node, at.member - 1, &place[0], &place[1]);
+    } else {
+        sync_yaml_where(at.node, &place[0], &place[1]);
+    }
     note(layers, at.yaml, place, code, text);
-}
-
-void sync_topics_note_key(struct sync_topics_layers *layers, struct sync_topics_value map,
-                          size_t index, enum sync_code code, const char *format, ...)
-{
-    char text[256];
-    int place[2];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    sync_yaml_where_key(map.node, index, &place[0], &place[1]);
-    note(layers, map.yaml, place, code, text);
 }
 
 struct sync_topics_value sync_topics_global(const struct sync_topics_layers *layers,

@@ -16,15 +16,13 @@ struct sync_topics_layers {
 struct sync_topics_value {
     const struct sync_yaml *yaml;
     const struct sync_yaml_node *node;
+    size_t member; /* 0: the value itself; else the key of member - 1 of this map, for findings */
 };
 
-/* Notes a finding at a value, or at the key of a map's member. */
+/* Notes a finding at a value, or at a key of a map. */
 void sync_topics_note(struct sync_topics_layers *layers, struct sync_topics_value at,
                       enum sync_code code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-void sync_topics_note_key(struct sync_topics_layers *layers, struct sync_topics_value map,
-                          size_t index, enum sync_code code, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
 
 /* root.section.key of the last file that has it; section NULL = root.key. */
 struct sync_topics_value sync_topics_global(const struct sync_topics_layers *layers,

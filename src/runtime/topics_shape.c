@@ -142,6 +142,12 @@ bool sync_topics_knows_setting(const char *name)
 static void check_map(struct sync_topics_layers *layers, struct sync_topics_value map,
                       const struct shape *shapes);
 
+static struct sync_topics_value key_of(struct sync_topics_value map, size_t index)
+{
+    map.member = index + 1;
+    return map;
+}
+
 static void note_unknown(struct sync_topics_layers *layers, struct sync_topics_value map,
                          size_t index, const char *const *names, size_t count)
 {
@@ -149,8 +155,8 @@ static void note_unknown(struct sync_topics_layers *layers, struct sync_topics_v
     (void)sync_yaml_at(map.node, index, &word);
     const char *near = sync_suggest(word, names, count);
     if (near != NULL) {
-        sync_topics_note_key(layers, map, index, SYNC_CODE_UNKNOWN_KEY,
-                             "unknown key \"%.60s\"; did you mean \"%s\"?", word, near);
+        sync_topics_note(layers, key_of(map, index), SYNC_CODE_UNKNOWN_KEY,
+                         "unknown key \"%.60s\"; did you mean \"%s\"?", word, near);
         return;
     }
     char all[180];
@@ -160,8 +166,8 @@ static void note_unknown(struct sync_topics_layers *layers, struct sync_topics_v
         used +=
             (size_t)snprintf(all + used, sizeof all - used, "%s%s", i > 0 ? ", " : "", names[i]);
     }
-    sync_topics_note_key(layers, map, index, SYNC_CODE_UNKNOWN_KEY,
-                         "unknown key \"%.40s\"; here stand %s", word, all);
+    sync_topics_note(layers, key_of(map, index), SYNC_CODE_UNKNOWN_KEY,
+                     "unknown key \"%.40s\"; here stand %s", word, all);
 }
 
 /* True when it is of that type; NULL is allowed where something may be left empty. */
@@ -219,11 +225,11 @@ static void check_settings(struct sync_topics_layers *layers, struct sync_topics
         struct sync_topics_value item = {at.yaml, sync_yaml_at(at.node, i, &name)};
         if (strncmp(name, "x-", 2) != 0 && !sync_topics_knows_setting(name)) {
             const char *near = sync_suggest(name, settings, SETTING_COUNT);
-            sync_topics_note_key(layers, at, i, SYNC_CODE_UNKNOWN_KEY,
-                                 "\"%.60s\" is no broker setting known here; %s%s", name,
-                                 near != NULL ? "did you mean "
-                                              : "write x- before it to send it as it is",
-                                 near != NULL ? near : "");
+            sync_topics_note(layers, key_of(at, i), SYNC_CODE_UNKNOWN_KEY,
+                             "\"%.60s\" is no broker setting known here; %s%s", name,
+                             near != NULL ? "did you mean "
+                                          : "write x- before it to send it as it is",
+                             near != NULL ? near : "");
         }
         (void)is_type(layers, item, SYNC_YAML_SCALAR, "one value");
     }
@@ -236,7 +242,7 @@ static void check_profiles(struct sync_topics_layers *layers, struct sync_topics
         return;
     }
     for (size_t i = 0; i < sync_yaml_count(at.node); i++) {
-        check_map(layers, (struct sync_topics_value){at.yaml, sync_yaml_at(at.node, i, NULL)},
+        check_map(layers, (struct sync_topics_value){at.yaml, sync_yaml_at(at.node, i, NULL), 0},
                   inner);
     }
 }
