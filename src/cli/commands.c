@@ -184,29 +184,6 @@ const struct sync_command sync_commands[] = {
      .needs_config = true,
      .run = sync_cli_db_status,
      .help = "Exits 3 when a migration or an origin is missing, was changed or is not known here."},
-    {.group = "Sources",
-     .words = "capture init",
-     .usage = "NAME",
-     .summary = "make the slot of a source",
-     .needs_config = true,
-     .run = sync_cli_capture_init,
-     .help = "Checks server and publication, makes the slot and records system id, timeline and "
-             "where it begins in sync.source. The owner of the tables must have run "
-             "connectors/altinn3/sql/publication.sql. When the slot fits what is recorded, it does "
-             "nothing. When a recorded slot is gone, it asks (or takes --yes), begins a new "
-             "generation and records the gap.\n"
-             "\n"
-             "  altinn-sync capture init altinn3-status"},
-    {.group = "Sources",
-     .words = "capture status",
-     .usage = "NAME",
-     .summary = "compare the slot of a source with its record",
-     .needs_config = true,
-     .run = sync_cli_capture_status,
-     .help = "Prints positions, retained log and open gaps. Exits 3 when slot or server are not as "
-             "recorded or a gap is open, 4 when capture init was never run.\n"
-             "\n"
-             "  altinn-sync capture status altinn3-status"},
     {.group = "Catalogue",
      .words = "processors list",
      .usage = "",
