@@ -232,31 +232,18 @@ static sync_status encode_record(struct encoder *e, const struct schema_type *ty
 
 static sync_status encode(struct encoder *e, const struct schema_type *type, const char *path)
 {
-    switch (type->kind) {
-    case SCHEMA_NULL:
-        return SYNC_OK;
-    case SCHEMA_BOOLEAN:
-    case SCHEMA_INT:
-    case SCHEMA_LONG:
-    case SCHEMA_FLOAT:
-    case SCHEMA_DOUBLE:
-    case SCHEMA_BYTES:
-    case SCHEMA_STRING:
-    case SCHEMA_ENUM:
-        if (!is_present(e, path)) {
-            return refuse(e, SYNC_CODE_FIELD_MISSING, path, "the schema needs a value");
-        }
-        return encode_scalar(e, type, path);
-    case SCHEMA_UNION:
+    if (type->kind == SCHEMA_UNION) {
         return encode_union(e, type, path);
-    case SCHEMA_RECORD:
-        return encode_record(e, type, path);
-    case SCHEMA_FIXED:
-    case SCHEMA_ARRAY:
-    case SCHEMA_MAP:
-        break;
     }
-    return refuse(e, SYNC_CODE_SCHEMA_MISMATCH, path, "no row can give a value of its type");
+    if (type->kind == SCHEMA_NULL) {
+        return SYNC_OK;
+    }
+    bool is_root = path[0] == '\0';
+    if (!is_root && !is_present(e, path)) {
+        return refuse(e, SYNC_CODE_FIELD_MISSING, path, "the schema needs a value");
+    }
+    return type->kind == SCHEMA_RECORD ? encode_record(e, type, path)
+                                       : encode_scalar(e, type, path);
 }
 
 static sync_status run(struct encoder *e, const struct sync_schema *schema)

@@ -173,6 +173,9 @@ static void hostile_counts_and_lengths_are_parked(void **state)
     bad(strings, DATUM("\x01\x01\x00\x00"), SYNC_CODE_LENGTH);
     bad(strings, DATUM("\x01\x08\x00\x00"), SYNC_CODE_LENGTH);
     bad(strings, DATUM("\x01\x04\x00\x00"), SYNC_CODE_LENGTH);
+    bad(strings, DATUM(""), SYNC_CODE_TRUNCATED);
+    bad(strings, DATUM("\x01"), SYNC_CODE_TRUNCATED);
+    bad(strings, DATUM("\x02\x00"), SYNC_CODE_TRUNCATED);
     /* Lengths: -1, the most negative, two billion with four bytes, one too many. */
     bad(string, DATUM("\x01"), SYNC_CODE_LENGTH);
     bad(bytes, DATUM("\x01"), SYNC_CODE_LENGTH);

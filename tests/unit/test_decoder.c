@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -312,6 +313,145 @@ static void a_processor_that_does_not_fit_its_schema_does_not_start(void **state
     assert_null(decoder);
 }
 
+/* Writers of several versions: a directory whose history holds what is asked for. */
+struct versions {
+    char dir[64];
+    struct sync_schema_set *set;
+    struct sync_decoder *decoder;
+};
+
+static void write_schema(const char *dir, const char *name, const char *text)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    for (size_t i = 0; text[i] != '\0'; i++) {
+        (void)fputc(text[i] == '\'' ? '"' : text[i], file);
+    }
+    assert_int_equal(fclose(file), 0);
+}
+
+static const struct sync_field number_row[] = {
+    {"i", SYNC_FIELD_LONG, 0, SYNC_FIELD_REQUIRED, NULL, 0}};
+static const struct sync_processor numbers = {.name = "numbers",
+                                              .schema = "R",
+                                              .fields = number_row,
+                                              .field_count = 1,
+                                              .change_size = sizeof(int64_t)};
+
+static void open_versions(struct versions *versions, int count)
+{
+    char history[80];
+    struct sync_error err = {0};
+    (void)snprintf(versions->dir, sizeof versions->dir, "/tmp/test_decoder.XXXXXX");
+    assert_non_null(mkdtemp(versions->dir));
+    (void)snprintf(history, sizeof history, "%s/history", versions->dir);
+    assert_int_equal(mkdir(history, 0700), 0);
+    write_schema(versions->dir, "R.avsc",
+                 "{'type':'record','name':'R','fields':[{'name':'i','type':'long','default':7}]}");
+    write_schema(history, "old.avsc",
+                 "{'type':'record','name':'R','fields':[{'name':'i','type':'int'},"
+                 "{'name':'gone','type':'string'}]}");
+    write_schema(history, "wrong.avsc",
+                 "{'type':'record','name':'R','fields':[{'name':'i','type':'string'}]}");
+    for (int i = 0; i < count; i++) {
+        char name[32];
+        char text[128];
+        (void)snprintf(name, sizeof name, "%d.avsc", i);
+        (void)snprintf(text, sizeof text,
+                       "{'type':'record','name':'R','fields':[{'name':'f%d','type':'int'}]}", i);
+        write_schema(history, name, text);
+    }
+    assert_true(sync_is_ok(sync_schema_set_new(versions->dir, &versions->set, &err)));
+    assert_true(sync_is_ok(sync_decoder_new(versions->set, &numbers, &versions->decoder, &err)));
+}
+
+static void close_versions(struct versions *versions)
+{
+    char command[128];
+    sync_decoder_free(&versions->decoder);
+    sync_schema_set_free(&versions->set);
+    (void)snprintf(command, sizeof command, "rm -r %s", versions->dir);
+    assert_int_equal(system(command), 0);
+}
+
+/* Frames a datum with the fingerprint of a schema's text. */
+static struct sync_error decode_as(struct versions *versions, const char *canonical,
+                                   struct sync_bytes datum, int64_t *ret_number)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text, "%s", canonical);
+    for (char *at = strchr(text, '\''); at != NULL; at = strchr(at, '\'')) {
+        *at = '"';
+    }
+    struct sync_schema *schema = NULL;
+    struct sync_error err = {0};
+    assert_true(sync_is_ok(sync_schema_new(sync_bytes_text(text), &schema, &err)));
+    uint8_t value[64] = {0xC3, 0x01};
+    for (int i = 0; i < 8; i++) {
+        value[2 + i] = (uint8_t)(sync_schema_fingerprint(schema) >> 8 * i);
+    }
+    sync_schema_free(&schema);
+    memcpy(value + 10, datum.data, datum.size);
+    sync_status status = sync_decoder_decode(
+        versions->decoder, (struct sync_bytes){value, 10 + datum.size}, ret_number, &err);
+    assert_int_equal(sync_is_ok(status), err.code == SYNC_CODE_NONE);
+    return err;
+}
+
+#define NEW_TEXT "{'type':'record','name':'R','fields':[{'name':'i','type':'long'}]}"
+#define OLD_TEXT                                                                                   \
+    "{'type':'record','name':'R','fields':[{'name':'i','type':'int'},{'name':'gone','type':"       \
+    "'string'}]}"
+#define WRONG_TEXT "{'type':'record','name':'R','fields':[{'name':'i','type':'string'}]}"
+#define OTHER_TEXT "{'type':'record','name':'R','fields':[{'name':'f%d','type':'int'}]}"
+
+static void each_writer_has_its_own_plan_and_a_failed_one_is_remembered(void **state)
+{
+    (void)state;
+    struct versions versions;
+    open_versions(&versions, 1);
+    for (int round = 0; round < 3; round++) {
+        int64_t number = 0;
+        struct sync_error err = decode_as(&versions, NEW_TEXT, sync_bytes_text("\x06"), &number);
+        assert_int_equal(err.code, SYNC_CODE_NONE);
+        assert_int_equal(number, 3);
+        err = decode_as(&versions, OLD_TEXT, sync_bytes_text("\x08\x02x"), &number);
+        assert_int_equal(err.code, SYNC_CODE_NONE);
+        assert_int_equal(number, 4);
+        err = decode_as(&versions, WRONG_TEXT, sync_bytes_text("\x02x"), &number);
+        assert_int_equal(err.class, SYNC_CLASS_PARK);
+        assert_int_equal(err.code, SYNC_CODE_SCHEMA_MISMATCH);
+        assert_string_equal(err.field, "i");
+        char text[128];
+        (void)snprintf(text, sizeof text, OTHER_TEXT, 0);
+        err = decode_as(&versions, text, sync_bytes_text("\x02"), &number);
+        assert_int_equal(err.code, SYNC_CODE_NONE);
+        assert_int_equal(number, 7); /* the default */
+    }
+    close_versions(&versions);
+}
+
+static void writers_beyond_the_bound_are_parked(void **state)
+{
+    (void)state;
+    struct versions versions;
+    int64_t number = 0;
+    open_versions(&versions, SYNC_DECODER_WRITERS_MAX);
+    for (int i = 0; i < SYNC_DECODER_WRITERS_MAX; i++) {
+        char text[128];
+        (void)snprintf(text, sizeof text, OTHER_TEXT, i);
+        struct sync_error err = decode_as(&versions, text, sync_bytes_text("\x02"), &number);
+        /* One place is the reader's own. */
+        bool fits = i < SYNC_DECODER_WRITERS_MAX - 1;
+        assert_int_equal(err.code, fits ? SYNC_CODE_NONE : SYNC_CODE_SCHEMA_UNKNOWN);
+    }
+    assert_int_equal(decode_as(&versions, NEW_TEXT, sync_bytes_text("\x02"), &number).code,
+                     SYNC_CODE_NONE);
+    close_versions(&versions);
+}
+
 static void decoding_is_fast(void **state)
 {
     struct world *world = *state;
@@ -347,6 +487,8 @@ int main(void)
         cmocka_unit_test(uuids_are_read_in_either_case_and_nothing_else),
         cmocka_unit_test(what_cannot_be_encoded_is_refused_with_its_code),
         cmocka_unit_test(a_processor_that_does_not_fit_its_schema_does_not_start),
+        cmocka_unit_test(each_writer_has_its_own_plan_and_a_failed_one_is_remembered),
+        cmocka_unit_test(writers_beyond_the_bound_are_parked),
         cmocka_unit_test(decoding_is_fast),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
