@@ -63,3 +63,68 @@ class World:
     def sim2_state(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.stack.bridge_port}/sim/state", timeout=5) as answer:
             return json.load(answer)
+
+    # -- the end ----------------------------------------------------------------------------------------
+
+    def acts2(self):
+        """(message, kind, party, second) of every act of Altinn 2's users, from its simulator's journal."""
+        return {tuple(row) for row in self.stack.query(
+            "SELECT altinn2_id, kind, party_uuid::text, second FROM altinn2sim.act")}
+
+    def flags2(self):
+        """{message: (read, confirmed, deleted)} as Altinn 2 holds them."""
+        held = {row[0]: tuple(row[1:]) for row in self.stack.query(
+            "SELECT altinn2_id, read, confirmed, deleted FROM altinn2sim.element")}
+        return {m: held.get(m, (False, False, False)) for m in range(self.first, self.last + 1)}
+
+    def migrated(self, without=None):
+        rows = self.stack.query("""SELECT "Altinn2CorrespondenceId" FROM correspondence."Correspondences"
+                                    WHERE "Altinn2CorrespondenceId" BETWEEN %s AND %s""", self.first, self.last)
+        return {row[0] for row in rows}
+
+    def drift(self):
+        return checker.drift(self.stack, self.acts2(), self.flags2(), self.migrated())
+
+    def stop_acting(self):
+        import signal
+        for name in ("altinn2-sim", "altinn3-sim"):
+            self.stack.processes[name].signal(signal.SIGUSR1)
+
+    def outstanding(self):
+        """What the loop still has to do, as a sentence; empty when it has run dry."""
+        pending = self.sim2_state().get("pending", 0)
+        if pending:
+            return f"{pending} acts of Altinn 2 not pushed"
+        waiting = self.stack.one("SELECT count(*) FROM sync.outbox WHERE state IN (0, 1)")
+        if waiting:
+            return f"{waiting} effects waiting"
+        held = self.stack.one("SELECT count(*) FROM sync.hold WHERE entity_key::int NOT BETWEEN %s AND %s", *self.never)
+        if held:
+            return f"{held} records held"
+        behind = self.stack.one("""
+            SELECT count(*) FROM correspondence."CorrespondenceStatuses" s
+              JOIN sync.correspondence m ON m.altinn3_id = s."CorrespondenceId"
+             WHERE s."Status" IN (4, 6, 7, 8, 9) AND s."SyncedFromAltinn2" IS NULL AND NOT EXISTS (
+                   SELECT FROM sync.correspondence_fact f WHERE f.altinn2_id = m.altinn2_id AND f.kind = s."Status"
+                      AND f.party_uuid = s."PartyUuid" AND f.second = floor(extract(epoch FROM s."StatusChanged")) AND f.in_a3)""")
+        if behind:
+            return f"{behind} acts of Altinn 3 not consumed"
+        return ""
+
+    def finish(self, seconds=60):
+        """Waits by condition until the loop is dry and both sides are equal; returns the last table of differences."""
+        import time
+        end = time.monotonic() + seconds
+        while True:
+            open_work = self.outstanding()
+            result = None if open_work else self.drift()
+            if result is not None and result.differences() == 0 and not self.outstanding():
+                return result, ""
+            if time.monotonic() > end:
+                return result or self.drift(), open_work
+            time.sleep(0.5)
+
+    def hops(self):
+        """Most calls that changed Altinn 2 for one message and kind, and most rows for one act: both must be at most 1."""
+        return self.stack.one("""SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM altinn2sim.request
+                                  WHERE changed GROUP BY altinn2_id, event_type) AS calls""")
