@@ -69,12 +69,12 @@ class World:
     def acts2(self):
         """(message, kind, party, second) of every act of Altinn 2's users, from its simulator's journal."""
         return {tuple(row) for row in self.stack.query(
-            "SELECT altinn2_id, kind, party_uuid::text, second FROM altinn2sim.act")}
+            "SELECT altinn2_id, kind, party_uuid::text, floor(extract(epoch FROM occurred_at))::bigint FROM altinn2sim.act")}
 
     def flags2(self):
         """{message: (read, confirmed, deleted)} as Altinn 2 holds them."""
         held = {row[0]: tuple(row[1:]) for row in self.stack.query(
-            "SELECT altinn2_id, read, confirmed, deleted FROM altinn2sim.element")}
+            "SELECT altinn2_id, is_read, is_confirmed, is_deleted FROM altinn2sim.message")}
         return {m: held.get(m, (False, False, False)) for m in range(self.first, self.last + 1)}
 
     def migrated(self, without=None):
@@ -125,6 +125,6 @@ class World:
             time.sleep(0.5)
 
     def hops(self):
-        """Most calls that changed Altinn 2 for one message and kind, and most rows for one act: both must be at most 1."""
-        return self.stack.one("""SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM altinn2sim.request
-                                  WHERE changed GROUP BY altinn2_id, event_type) AS calls""")
+        """Most requests for one message and kind that changed Altinn 2: must be at most 1."""
+        return self.stack.one("""SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM altinn2sim.change
+                                  WHERE request_id IS NOT NULL GROUP BY altinn2_id, flag) AS raised""")
