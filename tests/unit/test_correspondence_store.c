@@ -8,7 +8,7 @@
 #include "../../src/core/limits.h"
 #include "../../src/runtime/apply.h"
 #include "../../src/runtime/id.h"
-#include "../../src/runtime/id.h"
+#include "../../src/runtime/migrate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
