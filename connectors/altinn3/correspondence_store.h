@@ -7,6 +7,8 @@
 #include "../../src/runtime/store.h"
 #include <altinn_sync/correspondence_status.h>
 
+extern const struct sync_right message_rights[]; /* what this store must be allowed to */
+
 /* One entity of a batch. The state comes first: the runtime and the rules see only that. */
 struct message {
     struct status_state state;
