@@ -971,18 +971,6 @@ static void a_flag_that_altinn2_reported_needs_no_call(void **context)
     assert_string_equal(effects_text(&f), "");
 }
 
-static void a_message_that_altinn2_deleted_needs_no_further_call(void **context)
-{
-    (void)context;
-    struct fixture f;
-    start(&f);
-    f.state.a2_deleted = STATUS_FLAG_HELD;
-    assert_string_equal(from_altinn3(&f, STATUS_READ, P, AT(9, 0, 0)), "CS-41");
-    f.state.a2_deleted = STATUS_FLAG_QUEUED;
-    assert_string_equal(from_altinn3(&f, STATUS_CONFIRMED, P, AT(9, 0, 0)), "CS-41");
-    assert_string_equal(effects_text(&f), "");
-}
-
 static void acts_without_a_call_stay_in_altinn3(void **context)
 {
     (void)context;
@@ -1126,20 +1114,6 @@ static void a_flip_tells_the_dialog_all_that_it_does_not_know(void **context)
     assert_string_equal(effects_text(&f), "");
     assert_string_equal(from_altinn2(&f, STATUS_READ, S, AT(10, 0, 0)), "CS-32");
     assert_string_equal(effects_text(&f), "event/read");
-}
-
-static void a_flip_of_a_message_that_opens_tells_its_dialog_again(void **context)
-{
-    (void)context;
-    struct fixture f;
-    start_gate(&f, STATUS_HIDDEN);
-    (void)from_altinn2(&f, STATUS_READ, P, AT(9, 0, 0));
-    f.state.gate = STATUS_OPENING; /* CS-82: what the dialog is built from counts as told */
-    f.state.dlg_opened = true;
-    f.state.dlg_label = STATUS_LABEL_DEFAULT;
-    status_flip(&f.state, AT(10, 0, 0));
-    differ(&f);
-    assert_string_equal(effects_text(&f), "dialog/opened dialog/label");
 }
 
 static void a_flip_of_a_purged_message_only_deletes_the_dialog(void **context)
@@ -1473,7 +1447,6 @@ int main(void)
         cmocka_unit_test(an_act_of_altinn3_calls_altinn2_once),
         cmocka_unit_test(a_history_record_of_altinn3_still_reaches_altinn2),
         cmocka_unit_test(a_flag_that_altinn2_reported_needs_no_call),
-        cmocka_unit_test(a_message_that_altinn2_deleted_needs_no_further_call),
         cmocka_unit_test(acts_without_a_call_stay_in_altinn3),
         cmocka_unit_test(nobodys_read_stays_and_another_partys_carries_the_call),
         cmocka_unit_test(nobodys_purge_is_called_in_the_name_of_the_recipient),
@@ -1484,7 +1457,6 @@ int main(void)
         cmocka_unit_test(altinn3_tells_its_own_dialog_but_not_of_acts_on_the_hidden_copy),
         cmocka_unit_test(a_read_on_the_hidden_copy_of_a_purged_message_tells_nobody),
         cmocka_unit_test(a_flip_tells_the_dialog_all_that_it_does_not_know),
-        cmocka_unit_test(a_flip_of_a_message_that_opens_tells_its_dialog_again),
         cmocka_unit_test(a_flip_of_a_purged_message_only_deletes_the_dialog),
         cmocka_unit_test(answers_of_the_bridge_mean_what_the_rules_say),
         cmocka_unit_test(the_earliest_fact_that_may_carries_a_parked_call_on),

@@ -9,6 +9,8 @@
 #include "../../src/runtime/apply.h"
 #include "../../src/runtime/id.h"
 #include "../../src/runtime/migrate.h"
+#include "../../src/runtime/id.h"
+#include "../../src/runtime/migrate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -93,6 +95,7 @@ static int start(void **state)
         return 0;
     }
     char sql[160];
+    int applied = 0;
     const char *paths[] = {SYNC_SOURCE_DIR "/topics.yaml"};
     (void)snprintf(world.name, sizeof world.name, "store_%d", (int)getpid());
     own_dsn(base);
@@ -104,9 +107,7 @@ static int start(void **state)
     char *schema = read_text(SYNC_SOURCE_DIR "/dev/sql/altinn3-correspondence.sql");
     must(sync_db_script(world.db, schema, &world.err));
     free(schema);
-    for (const struct sync_migration *step = sync_migrations; step->name != NULL; step++) {
-        must(sync_db_script(world.db, step->sql, &world.err));
-    }
+    must(sync_db_migrate(world.db, false, &applied, &world.err));
     must(sync_db_script(world.db,
                         "CREATE FUNCTION public.ask(sql text) RETURNS int8 LANGUAGE plpgsql AS"
                         " 'DECLARE n int8; BEGIN EXECUTE sql INTO n; RETURN n; END'",
