@@ -33,7 +33,9 @@ static int compare_keys(const void *left, const void *right)
     return a->order < b->order ? -1 : 1;
 }
 
-static void add_keys(struct message_batch *all, struct sync_record *records, size_t count)
+/* sights: what settle saw of these records, NULL for released ones. */
+static void add_keys(struct message_batch *all, struct sync_record *records, size_t count,
+                     const struct message_sight *sights)
 {
     for (size_t i = 0; i < count; i++) {
         const struct sync_record *record = &records[i];
@@ -41,7 +43,10 @@ static void add_keys(struct message_batch *all, struct sync_record *records, siz
         if (record->decided || !change || !record->state) {
             continue;
         }
+        const struct message *message = record->state;
         bool echo = change->has_origin && status_system_of(&change->origin) == record->route->to;
+        bool same = sights && sights[i].asked && sights[i].exists &&
+                    sights[i].version == message->state.version;
         all->keys[all->key_count] = (struct message_key){
             .message = record->state,
             .change = change,
@@ -52,6 +57,7 @@ static void add_keys(struct message_batch *all, struct sync_record *records, siz
             .to_altinn3 = !echo && record->route->to == SYNC_SYSTEM_ALTINN3,
             .to_altinn2 = !echo && record->route->to == SYNC_SYSTEM_ALTINN2,
             .no_origin = !change->has_origin,
+            .fresh = same && !sights[i].known,
             .echo_until_us = STATUS_NEVER,
         };
         all->key_count++;
@@ -98,8 +104,8 @@ static sync_status collect(struct message_batch *all, struct sync_error *err)
     if (!all->keys) {
         return message_memory_full("its keys", err);
     }
-    add_keys(all, batch->released, batch->released_count);
-    add_keys(all, batch->records, batch->record_count);
+    add_keys(all, batch->released, batch->released_count, NULL);
+    add_keys(all, batch->records, batch->record_count, batch->store_data);
     merge_keys(all);
     return SYNC_OK;
 }
@@ -117,21 +123,27 @@ static sync_status find_known(struct message_batch *all, struct sync_error *err)
         " JOIN sync.correspondence_fact f ON f.altinn2_id = k.id AND f.kind = k.kind"
         "  AND f.party_uuid = k.party AND f.second = k.second"};
     struct sync_arena *arena = all->batch->arena;
-    size_t n = all->key_count;
-    int32_t *index = sync_arena_take_array(arena, n, sizeof *index);
-    int32_t *id = sync_arena_take_array(arena, n, sizeof *id);
-    int16_t *kind = sync_arena_take_array(arena, n, sizeof *kind);
-    struct sync_uuid *party = sync_arena_take_array(arena, n, sizeof *party);
-    int64_t *second = sync_arena_take_array(arena, n, sizeof *second);
+    size_t n = 0, most = all->key_count;
+    int32_t *index = sync_arena_take_array(arena, most, sizeof *index);
+    int32_t *id = sync_arena_take_array(arena, most, sizeof *id);
+    int16_t *kind = sync_arena_take_array(arena, most, sizeof *kind);
+    struct sync_uuid *party = sync_arena_take_array(arena, most, sizeof *party);
+    int64_t *second = sync_arena_take_array(arena, most, sizeof *second);
     if (!index || !id || !kind || !party || !second) {
         return message_memory_full("the keys to look up", err);
     }
-    for (size_t i = 0; i < n; i++) {
-        index[i] = (int32_t)i;
-        id[i] = all->keys[i].message->state.altinn2_id;
-        kind[i] = (int16_t)all->keys[i].kind;
-        party[i] = all->keys[i].party;
-        second[i] = all->keys[i].second;
+    for (size_t i = 0; i < most; i++) {
+        if (all->keys[i].fresh) {
+            continue;
+        }
+        index[n] = (int32_t)i;
+        id[n] = all->keys[i].message->state.altinn2_id;
+        kind[n] = (int16_t)all->keys[i].kind;
+        party[n] = all->keys[i].party;
+        second[n++] = all->keys[i].second;
+    }
+    if (n == 0) {
+        return SYNC_OK;
     }
     struct sync_params params;
     sync_params_init(&params, arena);

@@ -8,6 +8,8 @@
 
 #include "../../src/core/limits.h"
 
+#include <stdlib.h>
+
 static sync_status make_messages(struct sync_batch *batch, struct sync_error *err)
 {
     struct message *messages =
@@ -42,27 +44,29 @@ static sync_status exec_ids(struct sync_db *db, struct sync_arena *arena,
     return sync_db_exec(db, statement, &params, ret_result, err);
 }
 
-/* Placeholders first, in a statement of its own: whoever waits in it holds no lock on an older row.
- */
-sync_status message_lock_rows(struct sync_db *db, struct sync_arena *arena, const int32_t *ids,
+/* Placeholders come in a statement before the lock: whoever waits in it holds no lock on a row that
+ * was there before, so that no two can wait for each other. */
+static sync_status place_rows(struct sync_db *db, struct sync_arena *arena, const int32_t *ids,
                               size_t count, struct sync_error *err)
 {
-    static const struct sync_statement place = {
+    static const struct sync_statement statement = {
         "correspondence_place",
         "INSERT INTO sync.correspondence (altinn2_id)"
         " SELECT k.id FROM unnest($1::int4[]) AS k (id)"
         " WHERE NOT EXISTS (SELECT FROM sync.correspondence c WHERE c.altinn2_id = k.id OFFSET 0)"
         " ORDER BY k.id ON CONFLICT (altinn2_id) DO NOTHING"};
-    static const struct sync_statement lock = {
+    return count == 0 ? SYNC_OK : exec_ids(db, arena, &statement, ids, count, NULL, err);
+}
+
+static sync_status lock_rows(struct sync_db *db, struct sync_arena *arena, const int32_t *ids,
+                             size_t count, struct sync_error *err)
+{
+    static const struct sync_statement statement = {
         "correspondence_lock",
         "SELECT count(*) FROM (SELECT FROM sync.correspondence c"
         " WHERE c.altinn2_id = ANY ($1::int4[]) ORDER BY c.altinn2_id FOR UPDATE) AS locked"};
-    sync_status status = exec_ids(db, arena, &place, ids, count, NULL, err);
-    if (!sync_is_ok(status)) {
-        return status;
-    }
     SYNC_RESULT result = {0};
-    status = exec_ids(db, arena, &lock, ids, count, &result, err);
+    sync_status status = exec_ids(db, arena, &statement, ids, count, &result, err);
     if (!sync_is_ok(status)) {
         return status;
     }
@@ -72,6 +76,45 @@ sync_status message_lock_rows(struct sync_db *db, struct sync_arena *arena, cons
                          (long long)sync_result_int8(&result, 0, 0));
     }
     return SYNC_OK;
+}
+
+sync_status message_lock_rows(struct sync_db *db, struct sync_arena *arena, const int32_t *ids,
+                              size_t count, struct sync_error *err)
+{
+    sync_status status = place_rows(db, arena, ids, count, err);
+    return sync_is_ok(status) ? lock_rows(db, arena, ids, count, err) : status;
+}
+
+static int compare_ids(const void *left, const void *right)
+{
+    int32_t a = *(const int32_t *)left, b = *(const int32_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* Ids of which settle saw no row: new ones, and those that no record names (adoption). */
+static sync_status place_unseen(struct sync_db *db, const struct sync_batch *batch,
+                                const int32_t *ids, size_t count, struct sync_error *err)
+{
+    const struct message_sight *sights = batch->store_data;
+    bool *seen = sync_arena_take_array(batch->arena, count, sizeof *seen);
+    int32_t *unseen = sync_arena_take_array(batch->arena, count, sizeof *unseen);
+    if (!seen || !unseen) {
+        return message_memory_full("new ids", err);
+    }
+    for (size_t i = 0; sights && i < batch->record_count; i++) {
+        int32_t id = sights[i].exists ? message_id_of(&batch->records[i].entity) : 0;
+        const int32_t *found = bsearch(&id, ids, count, sizeof *ids, compare_ids);
+        if (found) {
+            seen[found - ids] = true;
+        }
+    }
+    size_t unseen_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!seen[i]) {
+            unseen[unseen_count++] = ids[i];
+        }
+    }
+    return place_rows(db, batch->arena, unseen, unseen_count, err);
 }
 
 static int64_t second_or_never(const struct sync_result *result, int row, int column)
@@ -230,7 +273,10 @@ sync_status message_lock(struct sync_db *db, struct sync_batch *batch, struct sy
     for (size_t i = 0; i < count; i++) {
         ids[i] = messages[i]->state.altinn2_id;
     }
-    status = message_lock_rows(db, batch->arena, ids, count, err);
+    status = place_unseen(db, batch, ids, count, err);
+    if (sync_is_ok(status)) {
+        status = lock_rows(db, batch->arena, ids, count, err);
+    }
     if (sync_is_ok(status)) {
         status = read_states(db, batch->arena, messages, ids, count, err);
     }

@@ -48,21 +48,21 @@ static void read_answer(const struct sync_result *result, int row, struct status
                         struct status_fact *ret_fact)
 {
     *ret_state = (struct status_state){
-        .mapping = sync_result_int4(result, row, 1),
-        .has_altinn3_id = !sync_result_is_null(result, row, 2),
-        .purged = sync_result_bool(result, row, 3),
-        .a2_read = sync_result_int4(result, row, 4),
-        .a2_confirmed = sync_result_int4(result, row, 5),
-        .a2_deleted = sync_result_int4(result, row, 6),
+        .mapping = sync_result_int4(result, row, 5),
+        .has_altinn3_id = !sync_result_is_null(result, row, 6),
+        .purged = sync_result_bool(result, row, 7),
+        .a2_read = sync_result_int4(result, row, 8),
+        .a2_confirmed = sync_result_int4(result, row, 9),
+        .a2_deleted = sync_result_int4(result, row, 10),
     };
     if (ret_state->has_altinn3_id) {
-        ret_state->altinn3_id = sync_result_uuid(result, row, 2);
+        ret_state->altinn3_id = sync_result_uuid(result, row, 6);
     }
     *ret_fact = (struct status_fact){
         .known = true,
-        .in_a2 = sync_result_bool(result, row, 7),
-        .in_a3 = sync_result_bool(result, row, 8),
-        .refused = sync_result_bool(result, row, 9),
+        .in_a2 = sync_result_bool(result, row, 2),
+        .in_a3 = sync_result_bool(result, row, 3),
+        .refused = sync_result_bool(result, row, 4),
     };
 }
 
@@ -114,20 +114,36 @@ static void settle_record(struct sync_record *record, const struct sync_result *
                         : (struct sync_fold){.outcome = SYNC_OUTCOME_DUPLICATE, .rule = "CS-20"};
 }
 
+/* Keeps what was seen for the later steps, and settles the record where nothing is left to set. */
+static void take_sight(struct sync_record *record, const struct sync_result *result, int row,
+                       struct message_sight *sight)
+{
+    sight->exists = true;
+    sight->version = sync_result_int8(result, row, 1);
+    sight->known = !sync_result_is_null(result, row, 2);
+    if (sight->known) {
+        settle_record(record, result, row);
+    }
+}
+
 sync_status message_settle(struct sync_db *db, struct sync_batch *batch, struct sync_error *err)
 {
+    /* Of a row without the fact only the version matters. */
     static const struct sync_statement statement = {
         "correspondence_settle",
-        "SELECT k.i, c.mapping, c.altinn3_id, c.is_purged, c.a2_read, c.a2_confirmed, c.a2_deleted,"
-        " f.in_a2, f.in_a3, f.refused"
+        "SELECT k.i, c.version, f.in_a2, f.in_a3, f.refused, c.mapping, c.altinn3_id, c.is_purged,"
+        " c.a2_read, c.a2_confirmed, c.a2_deleted"
         " FROM unnest($1::int4[], $2::int4[], $3::int2[], $4::uuid[], $5::int8[])"
         "  AS k (i, id, kind, party, second)"
-        " JOIN sync.correspondence_fact f ON f.altinn2_id = k.id AND f.kind = k.kind"
-        "  AND f.party_uuid = k.party AND f.second = k.second"
-        " JOIN sync.correspondence c ON c.altinn2_id = k.id"};
+        " JOIN sync.correspondence c ON c.altinn2_id = k.id"
+        " LEFT JOIN sync.correspondence_fact f ON f.altinn2_id = k.id AND f.kind = k.kind"
+        "  AND f.party_uuid = k.party AND f.second = k.second"};
+    struct message_sight *sights =
+        sync_arena_take_array(batch->arena, batch->record_count + 1, sizeof *sights);
+    batch->store_data = sights;
     size_t mark = sync_arena_mark(batch->arena);
     struct settle_keys keys = {0};
-    if (!take_keys(batch->arena, batch->record_count + 1, &keys)) {
+    if (!sights || !take_keys(batch->arena, batch->record_count + 1, &keys)) {
         return message_memory_full("the keys to settle", err);
     }
     fill_keys(batch, &keys);
@@ -144,9 +160,12 @@ sync_status message_settle(struct sync_db *db, struct sync_batch *batch, struct 
     sync_params_int8_array(&params, keys.second, NULL, keys.count);
     SYNC_RESULT result = {0};
     sync_status status = sync_db_exec(db, &statement, &params, &result, err);
+    for (size_t i = 0; i < keys.count; i++) {
+        sights[keys.record[i]].asked = true;
+    }
     for (int row = 0; sync_is_ok(status) && row < result.rows; row++) {
-        size_t n = (size_t)sync_result_int4(&result, row, 0);
-        settle_record(&batch->records[keys.record[n]], &result, row);
+        size_t i = keys.record[sync_result_int4(&result, row, 0)];
+        take_sight(&batch->records[i], &result, row, &sights[i]);
     }
     sync_arena_reset(batch->arena, mark);
     return status;

@@ -7,7 +7,17 @@
 #include "../../src/runtime/store.h"
 #include <altinn_sync/correspondence_status.h>
 
-extern const struct sync_right message_rights[]; /* what this store must be allowed to */
+/*
+ * What settle saw of a record, without a lock. version grows with every stored fact: where it is
+ * still the same under the lock, a key that was not known then is not known now, and is not asked
+ * for again.
+ */
+struct message_sight {
+    bool asked;  /* settle looked this record up */
+    bool exists; /* there is an entity row */
+    bool known;  /* the fact was there */
+    int64_t version;
+};
 
 /* One entity of a batch. The state comes first: the runtime and the rules see only that. */
 struct message {
@@ -35,6 +45,7 @@ struct message_key {
     bool to_altinn3; /* some record with it could write to Altinn 3: born in Altinn 2 and no echo */
     bool to_altinn2;
     bool no_origin;
+    bool fresh; /* settle did not find it, and nothing was stored since */
     /* answers of the look-ups */
     bool known, in_a2, in_a3, refused, a3_row;
     int64_t echo_until_us;

@@ -7,7 +7,6 @@
 #define SYNC_RUNTIME_STORE_H
 #include "../core/arena.h"
 #include "postgres.h"
-#include "rights.h"
 #include <altinn_sync/processor.h>
 
 /* One record of a batch: consumed now, or released from hold or park. Lives in the batch arena. */
@@ -55,11 +54,11 @@ struct sync_batch {
     size_t entity_count;
     bool facts_only;       /* no write to tables of Altinn 3 is needed: set by the store, for counters */
     int64_t facts_stored, rows_written; /* counters, filled by store */
+    void *store_data;      /* what the store keeps from one of its steps to the next; NULL at first */
 };
 
 struct sync_store {
     const char *name;
-    const struct sync_right *rights; /* beyond the common ones; ended by a NULL schema; NULL = none */
     /*
      * Looks up, without a lock, which undecided records are settled: known and nothing left to set. Sets
      * decided, settled and the fold (duplicate, rule).
