@@ -28,14 +28,13 @@ struct options {
 struct memo_entry {
     uint64_t high, low;
     double runs;
-    uint32_t world; /* 0: free; another world's entry is free as well */
     int16_t depth;
+    bool used;
 };
 
 struct memo {
     struct memo_entry *entries;
     size_t mask, count;
-    uint32_t world; /* counts worlds, so that a new one need not clear the table */
 };
 
 struct counts {
@@ -49,10 +48,8 @@ struct search {
     struct counts counts;
     int depth_max;
     struct world_step path[DEPTH_MAX];
-    struct world
-        worlds[DEPTH_MAX + 1]; /* one per depth: the compiler would clear them on the stack */
-    uint64_t end_digest[2];    /* of the ends so far, hidden and visible; 0: none yet */
-    int broken_depth;          /* 0: nothing is broken */
+    uint64_t end_digest[2]; /* of the ends so far, hidden and visible; 0: none yet */
+    int broken_depth;       /* 0: nothing is broken */
     struct world_fault fault;
 };
 
@@ -99,15 +96,18 @@ static void digest(const struct world *world, uint64_t *ret_high, uint64_t *ret_
     *ret_low = low;
 }
 
-static bool memo_used(const struct memo *memo, const struct memo_entry *entry)
+static void memo_clear(struct memo *memo)
 {
-    return entry->world == memo->world;
+    if (memo->count > 0) {
+        memset(memo->entries, 0, (memo->mask + 1) * sizeof *memo->entries);
+    }
+    memo->count = 0;
 }
 
 static struct memo_entry *memo_slot(const struct memo *memo, uint64_t high, uint64_t low)
 {
     size_t at = (size_t)low & memo->mask;
-    while (memo_used(memo, &memo->entries[at]) &&
+    while (memo->entries[at].used &&
            (memo->entries[at].high != high || memo->entries[at].low != low)) {
         at = (at + 1) & memo->mask;
     }
@@ -121,7 +121,7 @@ static void memo_grow(struct memo *memo)
     memo->entries = must(calloc(capacity, sizeof *memo->entries));
     memo->mask = capacity - 1;
     for (size_t i = 0; old.entries != NULL && i <= old.mask; i++) {
-        if (memo_used(&old, &old.entries[i])) {
+        if (old.entries[i].used) {
             *memo_slot(memo, old.entries[i].high, old.entries[i].low) = old.entries[i];
         }
     }
@@ -162,7 +162,7 @@ static double explore(struct search *search, const struct world *world, int dept
         memo_grow(&search->memo);
     }
     const struct memo_entry *seen = memo_slot(&search->memo, high, low);
-    if (memo_used(&search->memo, seen) && seen->depth <= depth) {
+    if (seen->used && seen->depth <= depth) {
         return seen->runs;
     }
     search->counts.states++;
@@ -171,37 +171,37 @@ static double explore(struct search *search, const struct world *world, int dept
         judge(search, world, depth);
         runs = 1;
     }
-    struct world *next = &search->worlds[depth + 1];
     struct world_step steps[WORLD_STEPS_MAX];
     size_t count = depth < search->depth_max ? world_steps(search->model, world, steps) : 0;
     for (size_t i = 0; i < count && search->broken_depth == 0; i++) {
-        world_copy(search->model, world, next);
+        struct world next;
+        world_copy(search->model, world, &next);
         search->path[depth] = steps[i];
         search->counts.steps++;
-        if (!world_take(search->model, next, steps[i], &search->fault)) {
+        if (!world_take(search->model, &next, steps[i], &search->fault)) {
             search->broken_depth = depth + 1;
         } else {
-            runs += explore(search, next, depth + 1);
+            runs += explore(search, &next, depth + 1);
         }
     }
     struct memo_entry *entry = memo_slot(&search->memo, high, low);
-    search->memo.count += memo_used(&search->memo, entry) ? 0 : 1;
-    *entry = (struct memo_entry){high, low, runs, search->memo.world, (int16_t)depth};
+    search->memo.count += entry->used ? 0 : 1;
+    *entry = (struct memo_entry){high, low, runs, (int16_t)depth, true};
     return runs;
 }
 
 /* One world: true when every run of it is good. */
 static bool try_world(struct search *search, const struct world_model *model, int depth_max)
 {
-    search->memo.world++;
-    search->memo.count = 0;
+    struct world world;
+    memo_clear(&search->memo);
     search->model = model;
     search->depth_max = depth_max;
     search->broken_depth = 0;
     search->end_digest[0] = search->end_digest[1] = 0;
-    world_init(model, &search->worlds[0]);
+    world_init(model, &world);
     search->counts.worlds++;
-    search->counts.runs += explore(search, &search->worlds[0], 0);
+    search->counts.runs += explore(search, &world, 0);
     return search->broken_depth == 0;
 }
 
@@ -281,7 +281,7 @@ static unsigned next_set(struct shared *shared, int size)
 
 static void work(struct shared *shared, const struct options *options, int size, int job)
 {
-    static struct search search;
+    struct search search = {.model = NULL};
     struct world_model model;
     unsigned set = next_set(shared, size);
     while (set != 0 && atomic_load(&shared->broken_set) == 0) {
@@ -380,7 +380,7 @@ static int enumerate(const struct options *options)
         print_counts(name, &counts, seconds_since(&size_start));
         counts_add(&sum, &counts);
         if (shared->broken_set != 0) {
-            static struct search search;
+            struct search search = {.model = NULL};
             tell(&search, options, shared->broken_set, WORLD_PLANT_NONE);
             printf("%llu passed, 1 failed\n", (unsigned long long)sum.worlds - 1);
             return 1;
@@ -398,9 +398,9 @@ static int enumerate(const struct options *options)
 /* Each planted fault must be found, or the enumerator proves nothing. */
 static int self_test(const struct options *options)
 {
-    static struct search search;
     int found = 0;
     for (int plant = 1; plant < WORLD_PLANTS; plant++) {
+        struct search search = {.model = NULL};
         struct world_model model;
         unsigned broken = 0;
         for (int size = 1; size <= options->set_max && broken == 0; size++) {
@@ -417,8 +417,8 @@ static int self_test(const struct options *options)
             tell(&search, options, broken, (enum world_plant)plant);
             found++;
         }
+        free(search.memo.entries);
     }
-    free(search.memo.entries);
     printf("%d passed, %d failed\n", found, WORLD_PLANTS - 1 - found);
     return found == WORLD_PLANTS - 1 ? 0 : 1;
 }

@@ -31,8 +31,6 @@ const struct world_change world_changes[WORLD_CHANGES] = {
 };
 
 static const struct sync_processor *const processor = &sync_processor_correspondence_status;
-/* Effects of the decision at hand: 11 KiB that need not be cleared for each. */
-static struct sync_effects effects;
 static const struct sync_uuid message_id = {{0x7c, 0x9e}};
 
 bool world_broken(struct world_fault *fault, const char *what, const char *detail)
@@ -225,6 +223,7 @@ static bool decide(struct world_deciding *d, bool altinn2, bool released,
                                .topic_system = route->from,
                                .key = sync_bytes_text("7001"),
                                .released = released};
+    struct sync_effects effects;
     struct sync_error err = {.text = ""};
     effects.count = 0;
     d->altinn2 = altinn2;
@@ -243,6 +242,7 @@ static bool decide(struct world_deciding *d, bool altinn2, bool released,
 /* Step 6 of a batch: what Altinn 3 has is imported. */
 static bool import_rows(struct world_deciding *d, bool purges_only)
 {
+    struct sync_effects effects;
     struct sync_error err = {.text = ""};
     for (size_t i = 0; i < d->model->key_count; i++) {
         bool wanted = !purges_only || status_kind_is_purge(d->model->keys[i].kind);
@@ -267,6 +267,7 @@ static bool import_rows(struct world_deciding *d, bool purges_only)
 
 static bool tell_difference(struct world_deciding *d)
 {
+    struct sync_effects effects;
     struct sync_error err = {.text = ""};
     effects.count = 0;
     d->was_purged = d->world->state.purged;

@@ -1,0 +1,106 @@
+/*
+ * bench-apply MODE --dsn DSN [--events N] [--messages N] [--batch N] [--seed N] [--visible]
+ * [--decisions]
+ * [--repeat]: one contestant of the apply benchmark on a database that has the tables. Modes:
+ * setup, ceiling, protocol. Prints one JSON line. Not here: databases, pairs and ratios (bench.py).
+ */
+#include "bench_apply.h"
+
+#include "../../../src/core/limits.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+static int64_t number_of(const char *text)
+{
+    char *end = NULL;
+    long long number = strtoll(text, &end, 10);
+    if (*end != '\0' || number < 0) {
+        (void)fprintf(stderr, "bench-apply: %s is no number\n", text);
+        exit(2);
+    }
+    return number;
+}
+
+static void parse(int argc, char **argv, struct bench *bench)
+{
+    for (int i = 2; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        if (strcmp(argv[i], "--visible") == 0) {
+            bench->visible = true;
+        } else if (strcmp(argv[i], "--decisions") == 0) {
+            bench->decisions = true;
+        } else if (strcmp(argv[i], "--repeat") == 0) {
+            bench->repeat = true;
+        } else if (strcmp(argv[i], "--dsn") == 0) {
+            bench->dsn = argv[++i];
+        } else if (strcmp(argv[i], "--events") == 0) {
+            bench->events = number_of(value), i++;
+        } else if (strcmp(argv[i], "--messages") == 0) {
+            bench->messages = number_of(value), i++;
+        } else if (strcmp(argv[i], "--batch") == 0) {
+            bench->batch = number_of(value), i++;
+        } else if (strcmp(argv[i], "--seed") == 0) {
+            bench->seed = (uint64_t)number_of(value), i++;
+        } else {
+            (void)fprintf(stderr, "bench-apply: there is no flag %s\n", argv[i]);
+            exit(2);
+        }
+    }
+}
+
+static sync_status run(const char *mode, struct bench *bench, int64_t *ret_us,
+                       struct sync_error *err)
+{
+    struct sync_db_options options = {.dsn = bench->dsn, .application = "bench-apply"};
+    sync_status status = sync_db_new(&options, &bench->db, err);
+    if (sync_is_ok(status)) {
+        status = sync_db_connect(bench->db, err);
+    }
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    if (strcmp(mode, "setup") == 0) {
+        return bench_setup(bench, err);
+    }
+    if (strcmp(mode, "ceiling") == 0) {
+        return bench_ceiling(bench, ret_us, err);
+    }
+    if (strcmp(mode, "protocol") == 0) {
+        return bench_protocol(bench, ret_us, err);
+    }
+    return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_USAGE, "there is no mode %s", mode);
+}
+
+int main(int argc, char **argv)
+{
+    struct bench bench = {.events = 1000000, .messages = 200000, .batch = 1000, .seed = 1};
+    struct sync_error err = {0};
+    struct rusage usage;
+    int64_t us = 0;
+    if (argc < 2) {
+        (void)fprintf(stderr, "bench-apply: name a mode: setup, ceiling or protocol\n");
+        return 2;
+    }
+    parse(argc, argv, &bench);
+    bench_events_init(&bench);
+    uint8_t *memory = malloc(SYNC_BATCH_ARENA_BYTES);
+    SYNC_ASSERT(memory != NULL);
+    sync_arena_init(&bench.arena, memory, SYNC_BATCH_ARENA_BYTES);
+    sync_status status = run(argv[1], &bench, &us, &err);
+    sync_db_free(&bench.db);
+    free(memory);
+    if (!sync_is_ok(status)) {
+        (void)fprintf(stderr, "bench-apply: %s\n", err.text);
+        return 1;
+    }
+    (void)getrusage(RUSAGE_SELF, &usage);
+    (void)printf("{\"mode\":\"%s\",\"events\":%" PRId64 ",\"messages\":%" PRId64
+                 ",\"batch\":%" PRId64 ",\"seed\":%" PRIu64
+                 ",\"seconds\":%.3f,\"events_per_s\":%.0f,\"peak_rss_kib\":%ld}\n",
+                 argv[1], bench.events, bench.messages, bench.batch, bench.seed, (double)us / 1e6,
+                 us > 0 ? (double)bench.events * 1e6 / (double)us : 0.0, usage.ru_maxrss);
+    return 0;
+}
