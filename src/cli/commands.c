@@ -115,6 +115,28 @@ const struct sync_command sync_commands[] = {
              "  --scope NAME  only of this consumer\n"
              "\n"
              "  altinn-sync parked show altinn2.correspondence-status.v1 3 1042"},
+    {.group = "Data",
+     .words = "lanes list",
+     .usage = "",
+     .summary = "list what waits for outside targets",
+     .needs_config = true,
+     .run = sync_cli_lanes_list,
+     .help = "One row per target: its state, effects by state, age of the oldest that waits, and why "
+             "the state changed."},
+    {.group = "Data",
+     .words = "lanes open",
+     .usage = "[--since TIME] --reason TEXT TARGET",
+     .summary = "let effects of a closed target go again",
+     .needs_config = true,
+     .run = sync_cli_lanes_open,
+     .help = "Shows what it would do, then asks; --yes goes on without asking. Opens a closed or "
+             "stopped target and lets its closed effects wait again, in their order. May be "
+             "repeated. An audit row keeps the reason.\n"
+             "\n"
+             "  --since TIME   also what was decided from then on, when the target had no route\n"
+             "  --reason TEXT  why; it is stored\n"
+             "\n"
+             "  altinn-sync lanes open altinn2 --reason \"the bridge is back\""},
     {.group = "Settings",
      .words = "config check",
      .usage = "",
