@@ -164,7 +164,7 @@ static void take_answer(struct push_job *job, const struct sync_http_answer_in *
     if (!told) {
         atomic_fetch_add(&job->sim->counters.push_failed, 1);
         sync_log(SYNC_WARN, "push_refused", SYNC_LOG_NUMBER("code", answer->code),
-                 SYNC_LOG_TEXT("error", answer->failed ? answer->text : NULL));
+                 SYNC_LOG_TEXT("error", answer->failed ? answer->text : ""));
     }
     free(call->body);
     call->used = false;

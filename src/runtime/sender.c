@@ -468,7 +468,7 @@ static void judge_lane(struct sync_sender *sender, enum sync_lane_answer class,
     if (was_open != sender->breaker.open) {
         sync_log(SYNC_WARN, sender->breaker.open ? "breaker_open" : "breaker_closed",
                  SYNC_LOG_TEXT("target", sender->target), SYNC_LOG_NUMBER("code", answer->code),
-                 SYNC_LOG_TEXT("error", answer->failed ? answer->text : NULL));
+                 SYNC_LOG_TEXT("error", answer->failed ? answer->text : ""));
     }
     sync_metric_set(sender->metrics.breaker, sender->breaker.open,
                     SYNC_LABELS(sender->scope, "bridge"));
