@@ -1,7 +1,6 @@
 /*
- * One batch of the apply thread: picks the records of one partition out of the ring, runs them
- * through gate, apply and commit, and reacts to each way that can end. Not here: what is decided
- * and written (apply).
+ * One batch of the apply thread: gate, apply, commit, and the reaction to each way that can end.
+ * Not here: which records (consumer_pick.c), what is decided and written (apply).
  */
 #include "clock.h"
 #include "consumer_parts.h"
@@ -42,136 +41,6 @@ static void declare(void)
                                "When a batch was last committed.", "consumer");
 }
 
-/* Picking ------------------------------------------------------------------------------------- */
-
-static struct sync_bytes key_of(const struct consumer_record *record)
-{
-    if (record->key_null) {
-        return (struct sync_bytes){NULL, 0};
-    }
-    return (struct sync_bytes){(const uint8_t *)(record + 1), record->key_size};
-}
-
-static struct sync_bytes value_of(const struct consumer_record *record)
-{
-    if (record->value_null) {
-        return (struct sync_bytes){NULL, 0};
-    }
-    return (struct sync_bytes){(const uint8_t *)(record + 1) + record->key_size,
-                               record->value_size};
-}
-
-static struct sync_digest digest_of(const struct consumer_record *record)
-{
-    return sync_digest_record(record->offset, record->timestamp_ms, key_of(record),
-                              value_of(record));
-}
-
-static void fail_tail(struct consumer *c, const struct consumer_record *record)
-{
-    struct sync_error err = {0};
-    (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_CLUSTER,
-                    "read %s:%d at %lld: this is not the record that was applied last; the topic "
-                    "was truncated or made anew",
-                    c->topic, record->partition, (long long)record->offset);
-    consumer_fail(c, &err);
-}
-
-static void stop_gap(struct consumer *c, const struct consumer_record *record)
-{
-    struct sync_error err = {0};
-    (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_GAP,
-                    "read %s:%d: the next record is %lld, the position is %lld", c->topic,
-                    record->partition, (long long)record->offset,
-                    (long long)c->apply.partitions[record->partition].position);
-    consumer_stop_partition(c, record->partition, &err);
-}
-
-/*
- * Whether a record is the next one of a partition that we own. Others are of no use any more: of a
- * lost or stopped partition, the tail that was only compared, or below the position (SEEN).
- */
-static bool is_next(struct consumer *c, const struct consumer_record *record)
-{
-    struct consumer_partition *p = &c->apply.partitions[record->partition];
-    if (record->generation != c->apply.generation || p->state != PARTITION_OWNED) {
-        return false;
-    }
-    if (p->check_tail && record->offset == p->position - 1) {
-        p->check_tail = false;
-        struct sync_digest digest = digest_of(record);
-        if (memcmp(digest.bytes, p->tail.bytes, sizeof digest.bytes) != 0) {
-            fail_tail(c, record);
-        }
-        return false;
-    }
-    if (record->offset < p->position) {
-        return false;
-    }
-    if ((record->offset > p->position || p->check_tail) && !c->sparse) {
-        stop_gap(c, record); /* also when the tail itself did not come */
-        return false;
-    }
-    return true;
-}
-
-/* The oldest record that is the next one of its partition; what stands before it is released. */
-static struct consumer_record *first_record(struct consumer *c)
-{
-    size_t size = 0;
-    struct consumer_record *record = sync_ring_next(c->records, NULL, &size);
-    while (record != NULL && !atomic_load(&c->failed)) {
-        if (is_next(c, record)) {
-            return record;
-        }
-        sync_ring_release(c->records, record);
-        record = sync_ring_next(c->records, NULL, &size);
-    }
-    return NULL;
-}
-
-/* Takes the first record and those that follow it without a hole, within the limits of a batch. */
-static void take_batch(struct consumer *c, struct consumer_record *first)
-{
-    struct consumer_apply *a = &c->apply;
-    const struct consumer_partition *p = &a->partitions[first->partition];
-    size_t bytes = 0;
-    size_t size = 0;
-    int64_t next = first->offset;
-    a->item_count = 0;
-    struct consumer_record *record = first;
-    while (record != NULL && a->item_count < p->records_max) {
-        bool ours = record->partition == first->partition && record->generation == a->generation;
-        if (ours && record->offset != next && !c->sparse) {
-            break;
-        }
-        bytes += ours ? (size_t)record->key_size + record->value_size : 0;
-        if (ours && a->item_count > 0 && bytes > (size_t)c->config->batch_bytes_max) {
-            break;
-        }
-        void *item = record;
-        record = sync_ring_next(c->records, item, &size);
-        if (ours) {
-            sync_ring_take(c->records, item);
-            a->items[a->item_count++] = item;
-            next = ((struct consumer_record *)item)->offset + 1;
-        }
-    }
-}
-
-static void give_back(struct consumer *c, bool done)
-{
-    struct consumer_apply *a = &c->apply;
-    for (size_t i = 0; i < a->item_count; i++) {
-        if (done) {
-            sync_ring_release(c->records, a->items[i]);
-        } else {
-            sync_ring_put_back(c->records, a->items[i]);
-        }
-    }
-    a->item_count = 0;
-}
-
 /* Building ------------------------------------------------------------------------------------ */
 
 static bool build_batch(struct consumer *c)
@@ -198,8 +67,8 @@ static bool build_batch(struct consumer *c)
         struct sync_record *record = &a->batch.records[i];
         record->offset = item->offset;
         record->timestamp_ms = item->timestamp_ms;
-        record->key = key_of(item);
-        record->value = value_of(item);
+        record->key = consumer_record_key(item);
+        record->value = consumer_record_value(item);
         if (item->offset == p->refused_offset) {
             record->error = p->refused; /* the intake parks it */
         }
@@ -261,7 +130,7 @@ static sync_status apply_inside(struct consumer *c, bool *ret_passed, size_t *re
         .epoch = p->epoch,
         .first = a->batch.records[0].offset,
         .last = last->offset,
-        .tail = digest_of(last),
+        .tail = consumer_record_digest(last),
         .sparse = c->sparse,
     };
     sync_status status = sync_gate_pass(a->db, &place, &gate, ret_passed, err);
@@ -412,7 +281,7 @@ static void on_done(struct consumer *c, bool still_ours)
         p->records_max = p->records_max * 2 < most ? p->records_max * 2 : most;
         watch_parked(c, p, a->batch.partition);
     }
-    give_back(c, true);
+    consumer_give_back(c, true);
 }
 
 bool consumer_next_batch(struct consumer *c, int64_t now_us)
@@ -422,12 +291,9 @@ bool consumer_next_batch(struct consumer *c, int64_t now_us)
     if (a->breaker.open || a->doubt.open || now_us < a->retry_at_us) {
         return false;
     }
-    struct consumer_record *first = first_record(c);
-    if (first == NULL) {
+    if (!consumer_pick(c)) {
         return false;
     }
-    take_batch(c, first);
-    SYNC_ASSERT(a->item_count > 0);
     bool built = build_batch(c);
     SYNC_ASSERT(built); /* the arena is far larger */
     switch (attempt(c)) {
@@ -436,10 +302,10 @@ bool consumer_next_batch(struct consumer *c, int64_t now_us)
         return true;
     case ATTEMPT_AGAIN:
     case ATTEMPT_DROPPED:
-        give_back(c, false);
+        consumer_give_back(c, false);
         return true;
     case ATTEMPT_LATER:
-        give_back(c, false);
+        consumer_give_back(c, false);
         return false;
     case ATTEMPT_DOUBT:
         return false;
@@ -474,7 +340,7 @@ void consumer_settle_doubt(struct consumer *c, int64_t now_us)
     if (fenced) {
         consumer_fence(c, a->doubt.partition, a->doubt.epoch, sync_clock_monotonic_us());
     }
-    give_back(c, false);
+    consumer_give_back(c, false);
 }
 
 /* Fences -------------------------------------------------------------------------------------- */

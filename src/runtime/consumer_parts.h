@@ -158,6 +158,10 @@ void consumer_fail(struct consumer *c, const struct sync_error *err);
 void *consumer_poll_main(void *context);
 void *consumer_apply_main(void *context);
 
+struct sync_bytes consumer_record_key(const struct consumer_record *record);
+struct sync_bytes consumer_record_value(const struct consumer_record *record);
+struct sync_digest consumer_record_digest(const struct consumer_record *record);
+
 /* Steps of the apply thread ------------------------------------------------------------------- */
 
 void consumer_events(struct consumer *c, int64_t now_us);     /* consumer_claim.c */
@@ -167,6 +171,11 @@ void consumer_settle_doubt(struct consumer *c, int64_t now_us);
 void consumer_sweep(struct consumer *c, int64_t now_us);  /* consumer_sweep.c */
 void consumer_gauges(struct consumer *c, int64_t now_us); /* consumer_sweep.c */
 void consumer_hints(struct consumer *c, int64_t now_us, bool last);
+
+/* Takes the next batch into apply.items; false when there is none. */
+bool consumer_pick(struct consumer *c);
+/* Ends the batch: its records leave the ring (done), or are the oldest again. */
+void consumer_give_back(struct consumer *c, bool done);
 
 struct sync_place consumer_place(const struct consumer *c, int32_t partition);
 /* A command to the poll thread; waits for room, which is there unless the poll thread is gone. */

@@ -116,9 +116,12 @@ static void on_log(const rd_kafka_t *handle, int level, const char *facility, co
 {
     (void)handle;
     enum sync_level ours = level <= 2 ? SYNC_ERROR : level <= 4 ? SYNC_WARN : SYNC_DEBUG;
-    if (strcmp(facility, "AUTOCREATE") == 0) {
-        ours =
-            SYNC_DEBUG; /* only the embedded broker is too old to be asked not to create topics */
+    static const char *const quiet[] = {
+        "AUTOCREATE",    /* only the embedded broker is too old to be asked not to create topics */
+        "FAIL", "ERROR", /* come as errors as well */
+    };
+    for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++) {
+        ours = strcmp(facility, quiet[i]) == 0 ? SYNC_DEBUG : ours;
     }
     sync_log(ours, "kafka client", SYNC_LOG_TEXT("facility", facility),
              SYNC_LOG_TEXT("error", text));
