@@ -371,8 +371,15 @@ static sync_status produce_push(struct receiver *receiver, struct push *push,
     push->outstanding = 1; /* ours, so that no report ends the place while we still produce */
     for (size_t i = 0; i < push->event->count && sync_is_ok(status); i++) {
         const struct status_record *record = &push->records[i];
-        status = sync_kafka_produce(receiver->producer, receiver->topic, record->key, record->value,
-                                    record->headers, record->header_count, push, err);
+        struct sync_kafka_record out = {
+            .topic = receiver->topic,
+            .key = record->key,
+            .value = record->value,
+            .headers = record->headers,
+            .header_count = record->header_count,
+            .tag = push,
+        };
+        status = sync_kafka_produce(receiver->producer, &out, err);
         push->outstanding += sync_is_ok(status);
     }
     free(push->memory);

@@ -139,9 +139,15 @@ static sync_status produce(struct capture_publisher *publisher, const struct cap
     if (!sync_is_ok(status)) { /* every value is of bounded size: a record always fits */
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_INTERNAL, "make a record: %s", err->text);
     }
-    status = sync_kafka_produce(publisher->producer, publisher->topic, record.key, record.value,
-                                record.headers, record.header_count,
-                                tag_of(publisher, item->ticket), err);
+    struct sync_kafka_record out = {
+        .topic = publisher->topic,
+        .key = record.key,
+        .value = record.value,
+        .headers = record.headers,
+        .header_count = record.header_count,
+        .tag = tag_of(publisher, item->ticket),
+    };
+    status = sync_kafka_produce(publisher->producer, &out, err);
     publisher->in_flight += sync_is_ok(status);
     return status;
 }

@@ -158,18 +158,28 @@ void consumer_fail(struct consumer *c, const struct sync_error *err);
 void *consumer_poll_main(void *context);
 void *consumer_apply_main(void *context);
 
+/* Key, value and digest of a record in the ring; valid until it is released. */
 struct sync_bytes consumer_record_key(const struct consumer_record *record);
+/* Same, the value; data NULL = null. */
 struct sync_bytes consumer_record_value(const struct consumer_record *record);
+/* Digest that the owner row keeps of the last record applied. */
 struct sync_digest consumer_record_digest(const struct consumer_record *record);
 
-/* Steps of the apply thread ------------------------------------------------------------------- */
+/* Steps of the apply thread; now_us is its monotonic clock, read once per turn. */
 
-void consumer_events(struct consumer *c, int64_t now_us);     /* consumer_claim.c */
-void consumer_claims(struct consumer *c, int64_t now_us);     /* consumer_claim.c */
-bool consumer_next_batch(struct consumer *c, int64_t now_us); /* consumer_batch.c: true = worked */
+/* Hears what the poll thread tells: assignments, marks, resets, high marks. */
+void consumer_events(struct consumer *c, int64_t now_us);
+/* Claims what is assigned and not owned yet, with a backoff. */
+void consumer_claims(struct consumer *c, int64_t now_us);
+/* Picks and applies one batch. True when something was done, so that the loop goes on at once. */
+bool consumer_next_batch(struct consumer *c, int64_t now_us);
+/* Asks the owner row about the commit in doubt, if there is one. */
 void consumer_settle_doubt(struct consumer *c, int64_t now_us);
-void consumer_sweep(struct consumer *c, int64_t now_us);  /* consumer_sweep.c */
-void consumer_gauges(struct consumer *c, int64_t now_us); /* consumer_sweep.c */
+/* Adoption, ageing and housekeeping when they are due. */
+void consumer_sweep(struct consumer *c, int64_t now_us);
+/* Gauges and health, once a second. */
+void consumer_gauges(struct consumer *c, int64_t now_us);
+/* Tells the group the positions that moved; last = now, whatever the clock says. */
 void consumer_hints(struct consumer *c, int64_t now_us, bool last);
 
 /* Takes the next batch into apply.items; false when there is none. */
@@ -177,6 +187,7 @@ bool consumer_pick(struct consumer *c);
 /* Ends the batch: its records leave the ring (done), or are the oldest again. */
 void consumer_give_back(struct consumer *c, bool done);
 
+/* Scope, topic and partition as the database names them. */
 struct sync_place consumer_place(const struct consumer *c, int32_t partition);
 /* A command to the poll thread; waits for room, which is there unless the poll thread is gone. */
 void consumer_command(struct consumer *c, const void *command, size_t size);
@@ -186,10 +197,9 @@ void consumer_read(struct consumer *c, int32_t partition, int64_t offset);
 void consumer_fence(struct consumer *c, int32_t partition, int64_t epoch, int64_t now_us);
 /* Stops one partition with an alarm; the others go on. */
 void consumer_stop_partition(struct consumer *c, int32_t partition, const struct sync_error *err);
-/* Reacts to a failure of the database by its class; true = the breaker opened or the process stops.
- */
+/* Reacts to a failure of the database by its class: stop, breaker or backoff. */
 void consumer_trouble(struct consumer *c, const struct sync_error *err, int64_t now_us);
-/* Drops the partitions of the process from the sender's view. */
+/* Takes the partitions of the process from the sender. */
 void consumer_disown_all(struct consumer *c);
 
 #endif

@@ -46,6 +46,11 @@ struct sync_kafka_event {
     struct sync_error error;
 };
 
+/*
+ * Makes a consumer of one topic and joins the group.
+ * Owns: sync_kafka_consumer_free.  Blocks: no.  Fails: FATAL config, with the setting that is
+ * wrong.
+ */
 sync_status sync_kafka_consumer_new(const struct sync_kafka_options *options, const char *group,
                                     const char *topic, struct sync_kafka_consumer **ret_consumer,
                                     struct sync_error *err);
@@ -93,17 +98,30 @@ typedef void sync_kafka_delivered(void *context, void *tag, bool stored,
 struct sync_kafka_header {
     const char *name, *value;
 };
+/*
+ * Makes an idempotent producer; delivered is called with context.
+ * Owns: sync_kafka_producer_free.  Blocks: no.  Fails: FATAL config, with the setting that is
+ * wrong.
+ */
 sync_status sync_kafka_producer_new(const struct sync_kafka_options *options,
                                     sync_kafka_delivered *delivered, void *context,
                                     struct sync_kafka_producer **ret_producer,
                                     struct sync_error *err);
 void sync_kafka_producer_free(struct sync_kafka_producer **producer, int timeout_ms);
-/* Copies key, value and headers. Fails: RETRY when the queue is full; FATAL when the producer is
- * (make a new one). */
-sync_status sync_kafka_produce(struct sync_kafka_producer *p, const char *topic,
-                               struct sync_bytes key, struct sync_bytes value,
-                               const struct sync_kafka_header *headers, size_t header_count,
-                               void *tag, struct sync_error *err);
+/* One record to produce; data NULL of key or value = null. tag comes back with the delivery. */
+struct sync_kafka_record {
+    const char *topic;
+    struct sync_bytes key, value;
+    const struct sync_kafka_header *headers;
+    size_t header_count;
+    void *tag;
+};
+/*
+ * Hands a record over; everything in it is copied.
+ * Fails: RETRY when the queue is full; PARK oversize; FATAL when the producer is (make a new one).
+ */
+sync_status sync_kafka_produce(struct sync_kafka_producer *p,
+                               const struct sync_kafka_record *record, struct sync_error *err);
 int sync_kafka_producer_poll(struct sync_kafka_producer *p, int timeout_ms); /* serves deliveries */
 sync_status sync_kafka_producer_describe(struct sync_kafka_producer *p, const char *topic,
                                          int timeout_ms, char ret_cluster_id[static 64],

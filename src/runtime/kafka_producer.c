@@ -92,26 +92,24 @@ void sync_kafka_producer_free(struct sync_kafka_producer **producer, int timeout
     free(p);
 }
 
-static rd_kafka_headers_t *headers_of(const struct sync_kafka_header *headers, size_t count)
+static rd_kafka_headers_t *headers_of(const struct sync_kafka_record *record)
 {
-    rd_kafka_headers_t *list = rd_kafka_headers_new(count);
-    for (size_t i = 0; i < count; i++) {
-        (void)rd_kafka_header_add(list, headers[i].name, -1, headers[i].value, -1);
+    rd_kafka_headers_t *list = rd_kafka_headers_new(record->header_count);
+    for (size_t i = 0; i < record->header_count; i++) {
+        (void)rd_kafka_header_add(list, record->headers[i].name, -1, record->headers[i].value, -1);
     }
     return list;
 }
 
-sync_status sync_kafka_produce(struct sync_kafka_producer *p, const char *topic,
-                               struct sync_bytes key, struct sync_bytes value,
-                               const struct sync_kafka_header *headers, size_t header_count,
-                               void *tag, struct sync_error *err)
+sync_status sync_kafka_produce(struct sync_kafka_producer *p,
+                               const struct sync_kafka_record *record, struct sync_error *err)
 {
-    rd_kafka_headers_t *list = headers_of(headers, header_count);
+    rd_kafka_headers_t *list = headers_of(record);
     rd_kafka_resp_err_t error = rd_kafka_producev(
-        p->handle, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_KEY(key.data, key.size),
-        RD_KAFKA_V_VALUE((void *)(uintptr_t)value.data, value.size), RD_KAFKA_V_HEADERS(list),
-        RD_KAFKA_V_OPAQUE(tag), RD_KAFKA_V_END);
+        p->handle, RD_KAFKA_V_TOPIC(record->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_KEY(record->key.data, record->key.size),
+        RD_KAFKA_V_VALUE((void *)(uintptr_t)record->value.data, record->value.size),
+        RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_OPAQUE(record->tag), RD_KAFKA_V_END);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
         return SYNC_OK;
     }

@@ -163,10 +163,14 @@ static bool record_of(struct producer *p, const struct sync_json *line,
 static bool send_record(struct producer *p, const struct status_record *record)
 {
     struct sync_error err = {0};
+    struct sync_kafka_record out = {.topic = p->options.topic,
+                                    .key = record->key,
+                                    .value = record->value,
+                                    .headers = record->headers,
+                                    .header_count = record->header_count};
     sync_status status;
     do {
-        status = sync_kafka_produce(p->kafka, p->options.topic, record->key, record->value,
-                                    record->headers, record->header_count, NULL, &err);
+        status = sync_kafka_produce(p->kafka, &out, &err);
         (void)sync_kafka_producer_poll(p->kafka, sync_is_ok(status) ? 0 : 10);
     } while (!sync_is_ok(status) && err.code == SYNC_CODE_MEMORY_LIMIT);
     if (!sync_is_ok(status)) {
