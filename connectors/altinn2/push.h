@@ -46,6 +46,7 @@ struct push_table {
     struct push items[PUSHES_MAX];
 };
 
+/* Empty and open. */
 void push_table_init(struct push_table *table);
 /* Takes no more pushes, answers what is open with 503 and frees the places. The listener may still
  * run. */

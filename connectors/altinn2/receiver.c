@@ -58,8 +58,7 @@ static void note_signal(int number)
     asked_to_stop = 1;
 }
 
-/* Listener
- * ------------------------------------------------------------------------------------------ */
+/* Listener. */
 
 /* Takes the same time for every wrong token of one size. */
 static bool is_authorised(const struct receiver *receiver, const char *header)
@@ -135,8 +134,7 @@ static void handle(struct sync_http_request *request, void *context)
     }
 }
 
-/* Stream thread
- * ------------------------------------------------------------------------------------- */
+/* Stream thread. */
 
 static void end_push(struct receiver *receiver, struct push *push, int code, const char *pointer,
                      const char *detail)
@@ -291,8 +289,7 @@ static void *run_stream(void *context)
     return NULL;
 }
 
-/* Poll thread
- * --------------------------------------------------------------------------------------- */
+/* Poll thread. */
 
 static void count_records(size_t count)
 {
@@ -476,8 +473,7 @@ static sync_status run_turns(struct receiver *receiver, struct sync_error *err)
     return status;
 }
 
-/* Start and end
- * ------------------------------------------------------------------------------------- */
+/* Start and end. */
 
 static sync_status find_topic(struct receiver *receiver, struct sync_error *err)
 {

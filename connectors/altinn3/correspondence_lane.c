@@ -43,21 +43,15 @@ static const struct sync_statement other_statement = {
     "   AND f.party_uuid <> '00000000-0000-0000-0000-000000000000'"
     " ORDER BY d.n, f.second, f.party_uuid"};
 
-static const struct sync_statement done_statement = {
-    "lane_done",
-    "UPDATE sync.correspondence_fact AS f SET in_a2 = true"
-    "  FROM unnest($1::int[], $2::int[], $3::uuid[], $4::bigint[]) AS d (id, kind, party, second)"
+static const struct sync_statement mark_statement = {
+    "lane_mark_facts",
+    "UPDATE sync.correspondence_fact AS f SET in_a2 = f.in_a2 OR d.done, refused = f.refused OR "
+    "NOT d.done"
+    "  FROM unnest($1::int[], $2::int[], $3::uuid[], $4::bigint[], $5::boolean[])"
+    "       AS d (id, kind, party, second, done)"
     " WHERE f.altinn2_id = d.id AND f.kind = d.kind AND f.party_uuid = d.party AND f.second = "
     "d.second"
-    "   AND NOT f.in_a2"};
-
-static const struct sync_statement refuse_statement = {
-    "lane_refuse",
-    "UPDATE sync.correspondence_fact AS f SET refused = true"
-    "  FROM unnest($1::int[], $2::int[], $3::uuid[], $4::bigint[]) AS d (id, kind, party, second)"
-    " WHERE f.altinn2_id = d.id AND f.kind = d.kind AND f.party_uuid = d.party AND f.second = "
-    "d.second"
-    "   AND NOT f.refused"};
+    "   AND NOT CASE WHEN d.done THEN f.in_a2 ELSE f.refused END"};
 
 static const struct sync_statement facts_statement = {
     "lane_facts",
@@ -86,8 +80,7 @@ static sync_status arena_full(struct sync_error *err)
                      "handle calls to Altinn 2: the arena is full");
 }
 
-/* Frozen bodies
- * ------------------------------------------------------------------------------------- */
+/* Frozen bodies. */
 
 static void free_json(struct sync_json **json)
 {
@@ -336,24 +329,25 @@ static sync_status look(struct sync_db *db, struct sync_lane_effect *effects, si
     return status;
 }
 
-/* Settle
- * ------------------------------------------------------------------------------------------- */
+/* Settle. */
 
-/* Marks the facts of the effects that ended so, by one of two statements. */
+/* Altinn 2 now holds the fact of a call that is done; that of a refused one is not sent again. */
 static sync_status mark_facts(struct sync_db *db, const struct sync_lane_effect *effects,
-                              const struct status_call *calls, size_t count, bool done,
+                              const struct status_call *calls, size_t count,
                               struct sync_arena *arena, struct sync_error *err)
 {
     int32_t *ids = sync_arena_take_array(arena, count + 1, sizeof *ids);
     int32_t *kinds = sync_arena_take_array(arena, count + 1, sizeof *kinds);
     struct sync_uuid *parties = sync_arena_take_array(arena, count + 1, sizeof *parties);
     int64_t *seconds = sync_arena_take_array(arena, count + 1, sizeof *seconds);
-    if (!ids || !kinds || !parties || !seconds) {
+    bool *done = sync_arena_take_array(arena, count + 1, sizeof *done);
+    if (!ids || !kinds || !parties || !seconds || !done) {
         return arena_full(err);
     }
     size_t used = 0;
     for (size_t i = 0; i < count; i++) {
-        if (effects[i].ended == (done ? SYNC_LANE_DONE : SYNC_LANE_REFUSED)) {
+        if (effects[i].ended != SYNC_LANE_CLOSED) {
+            done[used] = effects[i].ended == SYNC_LANE_DONE;
             ids[used] = calls[i].altinn2_id;
             kinds[used] = calls[i].kind;
             parties[used] = calls[i].party;
@@ -369,7 +363,8 @@ static sync_status mark_facts(struct sync_db *db, const struct sync_lane_effect 
     sync_params_int4_array(&params, kinds, NULL, used);
     sync_params_uuid_array(&params, parties, NULL, used);
     sync_params_int8_array(&params, seconds, NULL, used);
-    return sync_db_exec(db, done ? &done_statement : &refuse_statement, &params, NULL, err);
+    sync_params_bool_array(&params, done, NULL, used);
+    return sync_db_exec(db, &mark_statement, &params, NULL, err);
 }
 
 /* A fact as the carry-on rule sees it, with what a call needs besides. */
@@ -524,8 +519,7 @@ static sync_status settle(struct sync_db *db, struct sync_lane_effect *effects, 
         effects[i].carried_on = false;
     }
     sync_status status = lock_messages(db, effects, count, arena, err);
-    status = sync_is_ok(status) ? mark_facts(db, effects, calls, count, true, arena, err) : status;
-    status = sync_is_ok(status) ? mark_facts(db, effects, calls, count, false, arena, err) : status;
+    status = sync_is_ok(status) ? mark_facts(db, effects, calls, count, arena, err) : status;
     status = sync_is_ok(status) ? carry_all_on(db, effects, calls, count, arena, err) : status;
     size_t used = sync_is_ok(status) ? collect_changes(effects, count, changes) : 0;
     return sync_is_ok(status) ? write_flags(db, changes, used, arena, err) : status;

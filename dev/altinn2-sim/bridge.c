@@ -99,8 +99,7 @@ void sim_bridge_free(struct sim *sim)
     }
 }
 
-/* Listener
- * ------------------------------------------------------------------------------------------ */
+/* Listener. */
 
 static void answer(struct sim *sim, struct sync_http_request *request, int code)
 {
@@ -227,8 +226,7 @@ void sim_handle(struct sync_http_request *request, void *context)
     }
 }
 
-/* Bridge thread
- * ------------------------------------------------------------------------------------- */
+/* Bridge thread. */
 
 /* Which faults hit this call now. */
 static const char *decide(struct sim *sim, struct call *call, int64_t now_us)

@@ -31,8 +31,7 @@ static const char *const help =
     "  --faults FILE             lines such as \"at 20s for 10s bridge 503\"\n"
     "  --seed N                  of everything that is chosen (1)\n";
 
-/* Options
- * ------------------------------------------------------------------------------------------- */
+/* Options. */
 
 static bool read_range(const char *value, struct population_range *ret_range)
 {
@@ -163,8 +162,7 @@ static sync_status read_faults(struct sim *sim, struct sync_error *err)
     return faults_parse(name, text, &sim->faults, err);
 }
 
-/* Shared by the threads
- * ----------------------------------------------------------------------------- */
+/* Shared by the threads. */
 
 struct sync_db *sim_connect(struct sim *sim, const char *part)
 {
@@ -194,8 +192,7 @@ void sim_database_failed(struct sim *sim, const char *part, const struct sync_er
     }
 }
 
-/* Start and end
- * ------------------------------------------------------------------------------------- */
+/* Start and end. */
 
 static sync_status start(struct sim *sim, struct sync_error *err)
 {

@@ -121,8 +121,9 @@ const struct sync_command sync_commands[] = {
      .summary = "list what waits for outside targets",
      .needs_config = true,
      .run = sync_cli_lanes_list,
-     .help = "One row per target: its state, effects by state, age of the oldest that waits, and why "
-             "the state changed."},
+     .help =
+         "One row per target: its state, effects by state, age of the oldest that waits, and why "
+         "the state changed."},
     {.group = "Data",
      .words = "lanes open",
      .usage = "[--since TIME] --reason TEXT TARGET",

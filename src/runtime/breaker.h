@@ -6,8 +6,9 @@
 #define SYNC_RUNTIME_BREAKER_H
 #include <altinn_sync/types.h>
 
-#define SYNC_BREAKER_WINDOW 20 /* half of so many calls failed: the lane is at fault, not the key  \
-                                */
+#define SYNC_BREAKER_WINDOW                                                                        \
+    20 /* half of so many calls failed: the lane is at fault, not the key                          \
+        */
 
 struct sync_breaker {
     bool open;
@@ -17,6 +18,7 @@ struct sync_breaker {
     int calls;         /* in the window */
 };
 
+/* Closed, without a past. */
 void sync_breaker_init(struct sync_breaker *breaker);
 /* A call was answered for good: closes. */
 void sync_breaker_success(struct sync_breaker *breaker);

@@ -1,6 +1,6 @@
 /*
- * HTTP out, over libcurl's multi interface: several requests in flight, one thread. https only, http only
- * to loopback; no redirect, proxy, netrc, cookie; HTTP/1.1; answers bounded.
+ * HTTP out, over libcurl's multi interface: several requests in flight, one thread. https only,
+ * http only to loopback; no redirect, proxy, netrc, cookie; HTTP/1.1; answers bounded.
  */
 #ifndef SYNC_RUNTIME_HTTP_CLIENT_H
 #define SYNC_RUNTIME_HTTP_CLIENT_H
@@ -15,24 +15,27 @@ struct sync_http_call {
     const char *authorization;   /* NULL = none */
     struct sync_bytes body;      /* valid until the answer is taken */
     int timeout_ms;
-    bool reuse;                  /* connection may be reused: keyed and monotone operations only */
-    void *tag;                   /* comes back with the answer */
+    bool reuse; /* connection may be reused: keyed and monotone operations only */
+    void *tag;  /* comes back with the answer */
 };
 struct sync_http_answer_in {
     void *tag;
-    bool failed;        /* no answer at all */
-    bool sent;          /* failed: a byte of the request may have left (unknown outcome) */
+    bool failed; /* no answer at all */
+    bool sent;   /* failed: a byte of the request may have left (unknown outcome) */
     int code;
-    int retry_after_s;  /* 0 = none; capped at SYNC_RETRY_AFTER_MAX_S */
-    char text[256];     /* failed: why; else the first bytes of the answer */
+    int retry_after_s; /* 0 = none; capped at SYNC_RETRY_AFTER_MAX_S */
+    char text[256];    /* failed: why; else the first bytes of the answer */
 };
 /* Fails: FATAL insecure when base_url is http to an address that is not loopback. */
-sync_status sync_http_client_new(const char *base_url, int connections_max, struct sync_http_client **ret_client, struct sync_error *err);
+sync_status sync_http_client_new(const char *base_url, int connections_max,
+                                 struct sync_http_client **ret_client, struct sync_error *err);
 void sync_http_client_free(struct sync_http_client **client);
-sync_status sync_http_client_send(struct sync_http_client *client, const struct sync_http_call *call, struct sync_error *err);
+sync_status sync_http_client_send(struct sync_http_client *client,
+                                  const struct sync_http_call *call, struct sync_error *err);
 /* Works at most timeout_ms, returns the answers that came, at most max. */
-size_t sync_http_client_wait(struct sync_http_client *client, int timeout_ms, struct sync_http_answer_in *ret_answers, size_t max);
-void sync_http_client_wake(struct sync_http_client *client); /* from any thread: ends a wait */
+size_t sync_http_client_wait(struct sync_http_client *client, int timeout_ms,
+                             struct sync_http_answer_in *ret_answers, size_t max);
+void sync_http_client_wake(struct sync_http_client *client);  /* from any thread: ends a wait */
 void sync_http_client_abort(struct sync_http_client *client); /* cuts what is in flight */
 size_t sync_http_client_in_flight(const struct sync_http_client *client);
 #endif

@@ -27,7 +27,7 @@
 #define ARENA_BYTES                                                                                \
     (2 * 1024 * 1024)    /* one round of SYNC_LANE_KEYS_MAX effects and a full look                \
                           */
-#define FAILING_MAX 1024 /* keys whose failures are counted (CS-57) */
+#define FAILING_MAX 1024 /* keys whose failures are counted */
 #define URL_MAX     1280
 #define BODY_MAX    4096 /* a request is a handful of numbers */
 
@@ -224,8 +224,7 @@ void sync_sender_free(struct sync_sender **sender)
     *sender = NULL;
 }
 
-/* Notes of other threads
- * ---------------------------------------------------------------------------- */
+/* Notes of other threads. */
 
 void sync_sender_wake(struct sync_sender *sender)
 {
@@ -395,7 +394,7 @@ static void forget_failing(struct sync_sender *sender, const struct sync_uuid *i
     }
 }
 
-/* CS-52: the same again later. CS-57: unless only this key fails, for too long. */
+/* The same again later, unless only this key fails, for too long. */
 static void plan_retry(struct sync_sender *sender, struct sync_lane_item *item, int retry_after_s)
 {
     int64_t now_us = sync_clock_monotonic_us();
@@ -417,7 +416,7 @@ static void plan_retry(struct sync_sender *sender, struct sync_lane_item *item, 
     item->wait_us = asked_us > wait_us ? asked_us : wait_us;
 }
 
-/* CS-54: one new token at once; then the lane waits. The effect waits with it. */
+/* One new token at once; then the lane waits. The effect waits with it. */
 static void plan_stop(struct sync_sender *sender, struct flight *flight)
 {
     flight->item.again = true;
@@ -791,7 +790,7 @@ static void show_state(struct sync_sender *sender, int64_t now_us)
     sync_metric_set(sender->metrics.oldest, age_s > 0 ? age_s : 0, SYNC_LABELS(sender->target));
 }
 
-/* CS-55: everything that waits ends closed. */
+/* Everything that waits ends closed. */
 static void close_round(struct sync_sender *sender)
 {
     struct sync_bytes busy[SYNC_LANE_KEYS_MAX];
@@ -882,7 +881,7 @@ static void receive(struct sync_sender *sender, int timeout_ms)
         finish_round(sender);
     }
     if (before != sender->target_state && sender->target_state == SYNC_TARGET_STOPPED) {
-        write_target(sender, SYNC_TARGET_STOPPED, "CS-54: the target refuses our token");
+        write_target(sender, SYNC_TARGET_STOPPED, "the target refuses our token");
     } else if (before == SYNC_TARGET_STOPPED && sender->target_state == SYNC_TARGET_OPEN) {
         write_target(sender, SYNC_TARGET_OPEN, "the target takes our token again");
     }

@@ -68,8 +68,12 @@ void sync_sender_disown(struct sync_sender *sender, int32_t partition);
  */
 int32_t sync_sender_fenced(struct sync_sender *sender);
 
-/* True when the database refused the sender in a way that no repeat mends: the process must end. Any thread. */
+/*
+ * True when the database refused the sender in a way that no repeat mends: the process must end.
+ * Owns: ret_error, untouched when false.  Blocks: no.  Calls: any thread.  Fails: never.
+ */
 bool sync_sender_failed(struct sync_sender *sender, struct sync_error *ret_error);
 
+/* What was counted since the start. Any thread. */
 void sync_sender_counters(struct sync_sender *sender, struct sync_sender_counters *ret_counters);
 #endif

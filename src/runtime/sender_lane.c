@@ -97,8 +97,7 @@ static const struct sync_statement set_target_statement = {
     "       changed_by = excluded.changed_by, changed_at = excluded.changed_at"
     " WHERE t.state < excluded.state OR (t.state = 1 AND excluded.state = 0)"};
 
-/* Shared beginnings
- * --------------------------------------------------------------------------------- */
+/* Shared beginnings. */
 
 static void start_params(struct sync_lane *lane, struct sync_params *params)
 {
@@ -423,7 +422,7 @@ static sync_status read_heads(struct sync_lane *lane, const struct sync_lane_par
                               : status;
 }
 
-/* The verdicts of the entity; what its own check refuses is settled at once (CS-56, 58). */
+/* The verdicts of the entity; what its own check refuses is settled at once. */
 static sync_status judge_heads(struct sync_lane *lane, struct sync_lane_taken *taken,
                                int64_t now_us, struct sync_error *err)
 {

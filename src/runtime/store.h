@@ -1,7 +1,7 @@
 /*
- * The contract between the runtime and an entity's store (connectors/altinn3/<entity>_store.c): set-based
- * SQL over arrays, inside a transaction that the runtime opens and ends. A store decides nothing: rules
- * stand in processors/.
+ * The contract between the runtime and an entity's store (connectors/altinn3/<entity>_store.c):
+ * set-based SQL over arrays, inside a transaction that the runtime opens and ends. A store decides
+ * nothing: rules stand in processors/.
  */
 #ifndef SYNC_RUNTIME_STORE_H
 #define SYNC_RUNTIME_STORE_H
@@ -18,23 +18,23 @@ struct sync_record {
     int64_t timestamp_ms;
     struct sync_bytes key, value;
     struct sync_context context;
-    void *change;          /* decoded; NULL = did not decode */
-    struct sync_key entity; /* size 0 = none */
-    bool decided;          /* fold is final: parked or ended at intake, or settled */
-    bool settled;          /* known and nothing left to set: no lock was taken */
+    void *change;                        /* decoded; NULL = did not decode */
+    struct sync_key entity;              /* size 0 = none */
+    bool decided;                        /* fold is final: parked or ended at intake, or settled */
+    bool settled;                        /* known and nothing left to set: no lock was taken */
     bool released_held, released_parked; /* came out of sync.hold / sync.parked */
-    void *state;           /* the entity's state, set by load; shared by all records of the entity */
+    void *state; /* the entity's state, set by load; shared by all records of the entity */
     struct sync_fold fold;
     struct sync_effects *effects; /* NULL = none */
-    struct sync_error error; /* parked: code, field, text */
+    struct sync_error error;      /* parked: code, field, text */
 };
 
 /* One entity that the batch touches. */
 struct sync_entity {
     struct sync_key key;
     void *state;
-    bool adopted;          /* its mapping came into being in this transaction: release what is held */
-    bool excluded;         /* became EXCLUDED: what is held becomes stale */
+    bool adopted;  /* its mapping came into being in this transaction: release what is held */
+    bool excluded; /* became EXCLUDED: what is held becomes stale */
     struct sync_effects *effects; /* of adoption, import, flip: not of one record */
 };
 
@@ -44,54 +44,57 @@ struct sync_batch {
     const char *scope, *topic;
     int32_t partition;
     struct sync_arena *arena;
-    int64_t now_us;        /* the server's time of this transaction */
-    bool bridge_closed;    /* sync.target says altinn2 is closed */
-    struct sync_record *records;   /* consumed, in offset order */
+    int64_t now_us;              /* the server's time of this transaction */
+    bool bridge_closed;          /* sync.target says altinn2 is closed */
+    struct sync_record *records; /* consumed, in offset order */
     size_t record_count;
-    struct sync_record *released;  /* ordered by topic, then offset; folded before the consumed ones */
+    struct sync_record
+        *released; /* ordered by topic, then offset; folded before the consumed ones */
     size_t released_count;
-    struct sync_entity *entities;  /* distinct, ascending in the store's lock order */
+    struct sync_entity *entities; /* distinct, ascending in the store's lock order */
     size_t entity_count;
-    bool facts_only;       /* no write to tables of Altinn 3 is needed: set by the store, for counters */
+    bool facts_only; /* no write to tables of Altinn 3 is needed: set by the store, for counters */
     int64_t facts_stored, rows_written; /* counters, filled by store */
-    void *store_data;      /* what the store keeps from one of its steps to the next; NULL at first */
+    void *store_data; /* what the store keeps from one of its steps to the next; NULL at first */
 };
 
 struct sync_store {
     const char *name;
     /*
-     * Looks up, without a lock, which undecided records are settled: known and nothing left to set. Sets
-     * decided, settled and the fold (duplicate, rule).
+     * Looks up, without a lock, which undecided records are settled: known and nothing left to set.
+     * Sets decided, settled and the fold (duplicate, rule).
      */
     sync_status (*settle)(struct sync_db *db, struct sync_batch *batch, struct sync_error *err);
     /*
-     * Inserts placeholders, locks the entity rows in ascending order, then reads them into states in later
-     * statements; adopts mappings made elsewhere (sets entity->adopted). batch->entities holds distinct keys
-     * when called; every state is set after it.
+     * Inserts placeholders, locks the entity rows in ascending order, then reads them into states
+     * in later statements; adopts mappings made elsewhere (sets entity->adopted). batch->entities
+     * holds distinct keys when called; every state is set after it.
      */
     sync_status (*lock)(struct sync_db *db, struct sync_batch *batch, struct sync_error *err);
     /*
-     * After the released records were attached (record->state set for all): takes purge keys, share-locks
-     * rows of Altinn 3, looks up candidate facts, expectations and rows; imports.
+     * After the released records were attached (record->state set for all): takes purge keys,
+     * share-locks rows of Altinn 3, looks up candidate facts, expectations and rows; imports.
      */
     sync_status (*load)(struct sync_db *db, struct sync_batch *batch, struct sync_error *err);
     /* After the fold: facts, entity rows, rows of Altinn 3. */
     sync_status (*store)(struct sync_db *db, struct sync_batch *batch, struct sync_error *err);
     /*
-     * Adoption sweep: which of the held ids of this consumer's partition exist now in Altinn 3. Fills
-     * ret_keys (arena), at most max.
+     * Adoption sweep: which of the held ids of this consumer's partition exist now in Altinn 3.
+     * Fills ret_keys (arena), at most max.
      */
-    sync_status (*adoptable)(struct sync_db *db, const char *scope, const char *topic, int32_t partition, size_t max,
-                             struct sync_arena *arena, struct sync_key **ret_keys, size_t *ret_count, struct sync_error *err);
+    sync_status (*adoptable)(struct sync_db *db, const char *scope, const char *topic,
+                             int32_t partition, size_t max, struct sync_arena *arena,
+                             struct sync_key **ret_keys, size_t *ret_count, struct sync_error *err);
 };
 const struct sync_store *sync_store_find(const char *name);
 
-/* Effects in flight: what the sender asks the entity. Each inside the sender's transaction, after the lane gate. */
+/* Effects in flight: what the sender asks the entity. Each inside the sender's transaction, after
+ * the lane gate. */
 struct sync_lane_effect {
     struct sync_uuid effect_id;
-    const char *name;            /* a2/read … */
+    const char *name; /* a2/read … */
     struct sync_key entity;
-    struct sync_bytes body;      /* frozen JSON */
+    struct sync_bytes body; /* frozen JSON */
     int32_t attempt;
     int64_t created_us;
     /* verdict of look() */
@@ -105,33 +108,40 @@ struct sync_lane_effect {
     int64_t echo_second;
     /* for settle() */
     enum { SYNC_LANE_DONE, SYNC_LANE_REFUSED, SYNC_LANE_CLOSED } ended;
-    bool carried_on;             /* settle(): another fact carries the same effect on: back to waiting with body */
+    bool carried_on; /* settle(): another fact carries the same effect on: back to waiting with body
+                      */
 };
 /* What an answer of the target means; the table stands in the entity's rules. */
 enum sync_lane_answer {
     SYNC_LANE_ANSWER_DONE,
-    SYNC_LANE_ANSWER_RETRY,  /* the same again after a backoff */
+    SYNC_LANE_ANSWER_RETRY, /* the same again after a backoff */
     SYNC_LANE_ANSWER_PARK,
     SYNC_LANE_ANSWER_STOP,   /* the lane waits with alarm, nothing is parked or dropped */
     SYNC_LANE_ANSWER_CLOSED, /* the target is gone: nothing more is sent to it */
 };
 struct sync_lane_store {
     const char *target;
-    const char *exhausted_rule; /* rule of a key that failed too often while its lane works for others (CS-57) */
-    /* Class of an answer and its rule id (static text). failed: no answer at all; code is 0 then. */
+    /* Rule of a key that failed too often while its lane works for others (CS-57). */
+    const char *exhausted_rule;
+    /* Class of an answer and its rule id (static text). failed: no answer at all; code is 0 then.
+     */
     enum sync_lane_answer (*answer)(bool failed, int code, const char **ret_rule);
     /* Locks the entity rows ascending and fills the verdicts (CS-51, 56, 58). */
-    sync_status (*look)(struct sync_db *db, struct sync_lane_effect *effects, size_t count, int64_t now_us,
-                        struct sync_arena *arena, struct sync_error *err);
-    /* Locks the entity rows and stores what the target now holds or refused (CS-50, 53, 55, "After PARK"). */
-    sync_status (*settle)(struct sync_db *db, struct sync_lane_effect *effects, size_t count, int64_t now_us,
-                          struct sync_arena *arena, struct sync_error *err);
+    sync_status (*look)(struct sync_db *db, struct sync_lane_effect *effects, size_t count,
+                        int64_t now_us, struct sync_arena *arena, struct sync_error *err);
+    /* Locks the entity rows and stores what the target now holds or refused (CS-50, 53, 55, "After
+     * PARK"). */
+    sync_status (*settle)(struct sync_db *db, struct sync_lane_effect *effects, size_t count,
+                          int64_t now_us, struct sync_arena *arena, struct sync_error *err);
     /* After "lanes open": flags of the effects that wait again become queued unless held. */
-    sync_status (*reopened)(struct sync_db *db, const struct sync_key *entities, const char *const *names, size_t count,
-                            struct sync_arena *arena, struct sync_error *err);
-    /* Request of an effect: path below the base URL and JSON body, in the arena. Byte-identical for every attempt. */
-    sync_status (*request)(const struct sync_lane_effect *effect, struct sync_arena *arena, const char **ret_path,
-                           struct sync_bytes *ret_body, struct sync_error *err);
+    sync_status (*reopened)(struct sync_db *db, const struct sync_key *entities,
+                            const char *const *names, size_t count, struct sync_arena *arena,
+                            struct sync_error *err);
+    /* Request of an effect: path below the base URL and JSON body, in the arena. Byte-identical for
+     * every attempt. */
+    sync_status (*request)(const struct sync_lane_effect *effect, struct sync_arena *arena,
+                           const char **ret_path, struct sync_bytes *ret_body,
+                           struct sync_error *err);
 };
 const struct sync_lane_store *sync_lane_store_find(const char *target);
 #endif
