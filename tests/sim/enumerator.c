@@ -388,7 +388,7 @@ static int enumerate(const struct options *options)
     }
     print_counts("sum", &sum, seconds_since(&start));
     printf("%llu multisets of up to %d changes, up to %d duplicates; ends equal in every order, "
-           "drift 0, one-way %llu\n",
+           "drift 0, each effect once, hops at most 1, one-way %llu\n",
            multisets_of(options->set_max), options->set_max, options->duplicates_max,
            (unsigned long long)sum.one_way);
     printf("%llu passed, 0 failed\n", (unsigned long long)sum.worlds);

@@ -971,6 +971,18 @@ static void a_flag_that_altinn2_reported_needs_no_call(void **context)
     assert_string_equal(effects_text(&f), "");
 }
 
+static void a_message_that_altinn2_deleted_needs_no_further_call(void **context)
+{
+    (void)context;
+    struct fixture f;
+    start(&f);
+    f.state.a2_deleted = STATUS_FLAG_HELD;
+    assert_string_equal(from_altinn3(&f, STATUS_READ, P, AT(9, 0, 0)), "CS-41");
+    f.state.a2_deleted = STATUS_FLAG_QUEUED;
+    assert_string_equal(from_altinn3(&f, STATUS_CONFIRMED, P, AT(9, 0, 0)), "CS-41");
+    assert_string_equal(effects_text(&f), "");
+}
+
 static void acts_without_a_call_stay_in_altinn3(void **context)
 {
     (void)context;
@@ -1116,6 +1128,20 @@ static void a_flip_tells_the_dialog_all_that_it_does_not_know(void **context)
     assert_string_equal(effects_text(&f), "event/read");
 }
 
+static void a_flip_of_a_message_that_opens_tells_its_dialog_again(void **context)
+{
+    (void)context;
+    struct fixture f;
+    start_gate(&f, STATUS_HIDDEN);
+    (void)from_altinn2(&f, STATUS_READ, P, AT(9, 0, 0));
+    f.state.gate = STATUS_OPENING; /* CS-82: what the dialog is built from counts as told */
+    f.state.dlg_opened = true;
+    f.state.dlg_label = STATUS_LABEL_DEFAULT;
+    status_flip(&f.state, AT(10, 0, 0));
+    differ(&f);
+    assert_string_equal(effects_text(&f), "dialog/opened dialog/label");
+}
+
 static void a_flip_of_a_purged_message_only_deletes_the_dialog(void **context)
 {
     (void)context;
@@ -1225,6 +1251,78 @@ static void an_attachment_effect_names_the_attachment(void **context)
     assert_string_equal(effect.body, "{\"attachment\":\"02000000-0000-0000-0000-000000000000\"}");
     assert_string_equal(effect.target, "blob");
     assert_memory_equal(&effect.namespace_id, &A3_ID, sizeof A3_ID);
+}
+
+static void an_origin_stream_that_is_too_long_is_parked(void **context)
+{
+    (void)context;
+    struct fixture f;
+    start(&f);
+    static const uint8_t text[65] = {'x'};
+    struct status_change change = echoed(SYNC_SYSTEM_ALTINN2, STATUS_READ, P, AT(9, 0, 0));
+    change.origin.stream = (struct sync_bytes){text, sizeof text};
+    assert_string_equal(take(&f, change), "CS-01");
+    assert_parked(&f, SYNC_CODE_FIELD_RANGE, "origin.stream");
+    change.origin.stream.size = 64;
+    assert_string_equal(take(&f, change), "CS-04");
+}
+
+static void an_echo_of_what_is_not_in_the_set_still_says_that_altinn2_holds_it(void **context)
+{
+    (void)context;
+    struct fixture f;
+    start(&f);
+    (void)look_up(&f, STATUS_READ, P, AT(9, 0, 0));
+    assert_string_equal(take(&f, echoed(SYNC_SYSTEM_ALTINN2, STATUS_READ, P, AT(9, 0, 0))),
+                        "CS-04");
+    assert_int_equal(f.state.a2_read, STATUS_FLAG_HELD);
+    assert_false(f.facts[0].in_a2);
+    assert_int_equal(stored_count(&f), 0);
+}
+
+static void an_append_time_at_the_end_of_time_parks_nothing_as_future(void **context)
+{
+    (void)context;
+    struct fixture f;
+    start(&f);
+    struct status_change change = change_of(SYNC_SYSTEM_ALTINN2, STATUS_READ, P, AT(9, 0, 0));
+    assert_string_equal(take_at(&f, change, INT64_MAX), "CS-30");
+}
+
+static void a_passive_row_that_altinn3_has_tells_no_dialog(void **context)
+{
+    (void)context;
+    struct fixture f;
+    start(&f);
+    look_up(&f, 2, P, AT(9, 0, 0))->a3_row = true;
+    assert_string_equal(history(&f, 2, P, AT(9, 0, 0)), "CS-21");
+    assert_int_equal(stored_count(&f), 1);
+    assert_int_equal(f.state.dlg_label, STATUS_LABEL_DEFAULT);
+    assert_string_equal(effects_text(&f), "");
+}
+
+static void a_read_on_the_hidden_copy_is_told_by_us(void **context)
+{
+    (void)context;
+    struct fixture f;
+    start(&f);
+    f.state.visible_at_us = AT(9, 0, 0);
+    assert_string_equal(from_altinn3(&f, STATUS_READ, P, AT(8, 59, 0)), "CS-43");
+    assert_string_equal(effects_text(&f), "dialog/opened a2/read");
+    assert_string_equal(from_altinn3(&f, STATUS_READ, Q, AT(8, 59, 0)), "CS-41");
+    assert_string_equal(effects_text(&f), "");
+}
+
+static void a_party_number_that_is_not_positive_counts_as_not_known(void **context)
+{
+    (void)context;
+    struct fixture f;
+    start(&f);
+    struct status_change change = change_of(SYNC_SYSTEM_ALTINN3, STATUS_READ, P, AT(9, 0, 0));
+    change.has_altinn2_party = true;
+    change.altinn2_party_id = -1;
+    assert_string_equal(take(&f, change), "CS-43");
+    assert_non_null(strstr(f.effects.items[0].body, "\"party_id\":null}"));
 }
 
 /* Worked examples. */
@@ -1447,6 +1545,7 @@ int main(void)
         cmocka_unit_test(an_act_of_altinn3_calls_altinn2_once),
         cmocka_unit_test(a_history_record_of_altinn3_still_reaches_altinn2),
         cmocka_unit_test(a_flag_that_altinn2_reported_needs_no_call),
+        cmocka_unit_test(a_message_that_altinn2_deleted_needs_no_further_call),
         cmocka_unit_test(acts_without_a_call_stay_in_altinn3),
         cmocka_unit_test(nobodys_read_stays_and_another_partys_carries_the_call),
         cmocka_unit_test(nobodys_purge_is_called_in_the_name_of_the_recipient),
@@ -1457,12 +1556,19 @@ int main(void)
         cmocka_unit_test(altinn3_tells_its_own_dialog_but_not_of_acts_on_the_hidden_copy),
         cmocka_unit_test(a_read_on_the_hidden_copy_of_a_purged_message_tells_nobody),
         cmocka_unit_test(a_flip_tells_the_dialog_all_that_it_does_not_know),
+        cmocka_unit_test(a_flip_of_a_message_that_opens_tells_its_dialog_again),
         cmocka_unit_test(a_flip_of_a_purged_message_only_deletes_the_dialog),
         cmocka_unit_test(answers_of_the_bridge_mean_what_the_rules_say),
         cmocka_unit_test(the_earliest_fact_that_may_carries_a_parked_call_on),
         cmocka_unit_test(both_purges_are_one_kind_when_a_call_is_carried_on),
         cmocka_unit_test(a_body_that_does_not_fit_is_refused),
         cmocka_unit_test(an_attachment_effect_names_the_attachment),
+        cmocka_unit_test(an_origin_stream_that_is_too_long_is_parked),
+        cmocka_unit_test(an_echo_of_what_is_not_in_the_set_still_says_that_altinn2_holds_it),
+        cmocka_unit_test(an_append_time_at_the_end_of_time_parks_nothing_as_future),
+        cmocka_unit_test(a_passive_row_that_altinn3_has_tells_no_dialog),
+        cmocka_unit_test(a_read_on_the_hidden_copy_is_told_by_us),
+        cmocka_unit_test(a_party_number_that_is_not_positive_counts_as_not_known),
         cmocka_unit_test(example_1_two_stores_report_one_act),
         cmocka_unit_test(example_2_several_reads_and_one_again),
         cmocka_unit_test(example_3_a_long_trash_story_in_three_orders),
