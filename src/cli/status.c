@@ -53,16 +53,6 @@ static void pause_ms(int64_t ms)
     }
 }
 
-/* The program cannot know which table is missing, but which verb makes it. */
-static int fail(struct sync_error *err)
-{
-    if (err->code == SYNC_CODE_DB_SCHEMA) {
-        (void)fprintf(stderr, "altinn-sync: %s; run \"altinn-sync db migrate\" first\n", err->text);
-        return SYNC_EXIT_FAILED;
-    }
-    return sync_cli_fail(err);
-}
-
 static int terminal_rows(void)
 {
     struct winsize size;
@@ -118,7 +108,7 @@ static int look_once(const struct sync_cli *cli, struct status_reader *reader, s
         status = status_read(reader, snapshot, &err);
     }
     if (!sync_is_ok(status)) {
-        return fail(&err);
+        return sync_cli_fail(&err);
     }
     show(cli, watch, snapshot);
     return SYNC_EXIT_OK;
@@ -148,7 +138,7 @@ static int look_on(const struct sync_cli *cli, struct status_reader *reader, str
         }
         sync_status status = ended_by == 0 ? status_read(reader, snapshot, &err) : SYNC_OK;
         if (status.class == SYNC_CLASS_FATAL) {
-            code = fail(&err);
+            code = sync_cli_fail(&err);
             break;
         }
         show(cli, watch, snapshot);

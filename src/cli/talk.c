@@ -36,9 +36,21 @@ int sync_cli_exit_code(const struct sync_error *err)
     return code_of(err->code);
 }
 
+/* What helps against a whole kind of failures; a text that already says it stays as it is. */
+static const char *mend_of(const struct sync_error *err)
+{
+    if (err->code == SYNC_CODE_DB_SCHEMA && strstr(err->text, "db migrate") == NULL) {
+        return "; run \"altinn-sync db migrate\" first";
+    }
+    if (err->code == SYNC_CODE_DB_REFUSED && strstr(err->text, "permission denied") != NULL) {
+        return "; grant the role what examples/sql gives it";
+    }
+    return "";
+}
+
 int sync_cli_fail(const struct sync_error *err)
 {
-    (void)fprintf(stderr, "altinn-sync: %s\n", err->text);
+    (void)fprintf(stderr, "altinn-sync: %s%s\n", err->text, mend_of(err));
     return sync_cli_exit_code(err);
 }
 
