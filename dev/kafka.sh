@@ -78,7 +78,7 @@ group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
 SETTINGS
     local id
-    id=$(java -cp "$libs/*" kafka.tools.StorageTool random-uuid 2>/dev/null)
+    id=A$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | cut -c 2-21)g # as StorageTool random-uuid, without its JVM
     java -cp "$libs/*" kafka.tools.StorageTool format --standalone -t "$id" -c "$dir/server.properties" >"$dir/format.log" 2>&1 ||
         die "start: formatting failed: see $dir/format.log"
     echo "127.0.0.1:$port" >"$dir/address.new"

@@ -17,7 +17,7 @@ MESSAGES = range(3001, 3101)
 
 def produce(stack, rows):
     """rows: (key, value or None). Through the project's own producer, byte by byte as given."""
-    lines = "".join(json.dumps({"key": key, "value_hex": None if value is None else value.hex()}) + "\n" for key, value in rows)
+    lines = "".join(json.dumps({"key": key, **({"null": True} if value is None else {"hex": value.hex()})}) + "\n" for key, value in rows)
     done = subprocess.run([os.path.join(BUILD, "tests/test-status_producer"), "--bootstrap", stack.bootstrap, "--topic", TOPIC2],
                           input=lines, text=True, capture_output=True, timeout=120)
     check(done.returncode == 0, f"status_producer: {done.stderr[-300:]}")
