@@ -586,7 +586,8 @@ static size_t steps_senders(const struct world *w, struct world_step *steps, siz
             break;
         }
     }
-    if (w->waiting_opened || w->waiting_confirmed || w->waiting_label || w->waiting_deleted) {
+    /* When the others leave makes no difference; a label is what is derived when it leaves. */
+    if (w->waiting_label) {
         count = add(steps, count, WORLD_DIALOG, 0);
     }
     return count;
