@@ -55,6 +55,7 @@ static sync_status message_adoptable(struct sync_db *db, const char *scope, cons
 
 const struct sync_store sync_store_correspondence = {
     .name = "correspondence",
+    .rights = message_rights,
     .settle = message_settle,
     .lock = message_lock,
     .load = message_load,

@@ -19,6 +19,8 @@ struct message_sight {
     int64_t version;
 };
 
+extern const struct sync_right message_rights[]; /* what this store must be allowed to */
+
 /* One entity of a batch. The state comes first: the runtime and the rules see only that. */
 struct message {
     struct status_state state;

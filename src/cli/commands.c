@@ -187,6 +187,17 @@ const struct sync_command sync_commands[] = {
          "\n"
          "  altinn-sync --dev topics apply --yes"},
     {.group = "Settings",
+     .words = "doctor",
+     .usage = "",
+     .summary = "look for what is wrong and say how to mend it",
+     .needs_config = true,
+     .run = sync_cli_doctor,
+     .help = "Looks at broker, topics, database, schema, rights, replication origins, slot, server "
+             "settings and clock with the role of database.dsn, and changes nothing. Exits 3 when "
+             "there are findings.\n"
+             "\n"
+             "  altinn-sync doctor"},
+    {.group = "Settings",
      .words = "db migrate",
      .usage = "[--dry-run]",
      .summary = "bring the database to this version",
@@ -195,7 +206,7 @@ const struct sync_command sync_commands[] = {
      .help = "Applies the numbered SQL that the database lacks, each in a transaction of its own, "
              "then makes the replication origins of every route. May be repeated; two runs at once "
              "wait for each other. Needs the migration role, the only one with rights to create. "
-             "Rights of the others: examples/sql/roles.sql\n"
+             "Rights of the others: examples/sql/grants.sql\n"
              "\n"
              "  --dry-run  only count what would be done\n"
              "\n"

@@ -157,6 +157,15 @@ sync_status sync_kafka_look(struct sync_kafka_looker *looker, const char *const 
 sync_status sync_kafka_ends(struct sync_kafka_looker *looker, const char *topic,
                             int32_t partition_count, int timeout_ms, int64_t *ret_ends,
                             struct sync_error *err);
+/*
+ * Values of the named settings of a topic; "" where the broker shows none.
+ * Blocks: at most timeout_ms + 1 s.  Fails: RETRY unreachable; FATAL kafka_refused without the right.
+ */
+#define SYNC_KAFKA_SETTING_TEXT 64
+sync_status sync_kafka_topic_settings(struct sync_kafka_looker *looker, const char *topic,
+                                      const char *const *names, size_t count, int timeout_ms,
+                                      char (*ret_values)[SYNC_KAFKA_SETTING_TEXT],
+                                      struct sync_error *err);
 /* Creates what is missing; ret_created counts. Existing topics are left alone. */
 sync_status sync_kafka_create_topics(const struct sync_kafka_options *options,
                                      const struct sync_kafka_topic *topics, size_t count,

@@ -56,4 +56,7 @@ sync_status kafka_topic_describe(rd_kafka_t *handle, const char *topic, int time
                                  char ret_cluster_id[static 64], int32_t *ret_partitions,
                                  struct sync_error *err);
 
+/* The library's handle of a looker. Owns: the looker. */
+rd_kafka_t *kafka_looker_handle(struct sync_kafka_looker *looker);
+
 #endif

@@ -44,6 +44,11 @@ void sync_kafka_looker_free(struct sync_kafka_looker **looker)
     }
 }
 
+rd_kafka_t *kafka_looker_handle(struct sync_kafka_looker *looker)
+{
+    return looker->handle;
+}
+
 /* All topics are asked for, because asking for one by name can create it. */
 static sync_status ask_metadata(rd_kafka_t *handle, int timeout_ms,
                                 const struct rd_kafka_metadata **ret_metadata,

@@ -7,6 +7,7 @@
 #define SYNC_RUNTIME_STORE_H
 #include "../core/arena.h"
 #include "postgres.h"
+#include "rights.h"
 #include <altinn_sync/processor.h>
 
 /* One record of a batch: consumed now, or released from hold or park. Lives in the batch arena. */
@@ -60,6 +61,7 @@ struct sync_batch {
 
 struct sync_store {
     const char *name;
+    const struct sync_right *rights; /* beyond the common ones; ended by a NULL schema; NULL = none */
     /*
      * Looks up, without a lock, which undecided records are settled: known and nothing left to set.
      * Sets decided, settled and the fold (duplicate, rule).

@@ -1,0 +1,51 @@
+/* doctor: looks at everything that a process needs and says what is wrong and how to mend it.
+ * Changes nothing. Not here: the checks themselves (doctor_kafka.c, doctor_database.c). */
+#include "doctor.h"
+
+#include <stdarg.h>
+
+static void add_line(struct doctor *doctor, const char *const *where, const char *result,
+                     const char *seen, const char *fix)
+{
+    sync_table_row(doctor->table, SYNC_CELLS(where[0], where[1], result, seen, fix));
+}
+
+void doctor_good(struct doctor *doctor, const char *area, const char *check, const char *format,
+                 ...)
+{
+    char seen[256];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(seen, sizeof seen, format, args);
+    va_end(args);
+    add_line(doctor, (const char *const[]){area, check}, "ok", seen, "");
+}
+
+void doctor_finding(struct doctor *doctor, const char *area, const char *check, const char *fix,
+                    const char *format, ...)
+{
+    char seen[400];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(seen, sizeof seen, format, args);
+    va_end(args);
+    add_line(doctor, (const char *const[]){area, check}, "FINDING", seen, fix);
+    doctor->findings++;
+}
+
+int sync_cli_doctor(struct sync_cli *cli, int argc, char **argv)
+{
+    static const char *const columns[] = {"AREA", "CHECK", "RESULT", "SEEN", "FIX", NULL};
+    int wrong = sync_cli_arguments("doctor", argc, argv, 0, 0);
+    if (wrong != 0) {
+        return wrong;
+    }
+    struct doctor doctor = {.cli = cli, .table = sync_table_new(columns)};
+    doctor_kafka(&doctor);
+    doctor_database(&doctor);
+    sync_table_print(&doctor.table, cli->json, stdout);
+    if (!cli->quiet) {
+        (void)fprintf(stderr, "%d finding%s\n", doctor.findings, doctor.findings == 1 ? "" : "s");
+    }
+    return doctor.findings > 0 ? SYNC_EXIT_DIFFERENCES : SYNC_EXIT_OK;
+}
