@@ -88,10 +88,6 @@ static sync_status compare_topic(struct consumer *c, const struct consumer_assig
     return SYNC_OK;
 }
 
-/* The assignment whose topic is not compared yet; only the newest counts. */
-static struct consumer_assignment pending;
-static bool is_pending;
-
 static void on_assigned(struct consumer *c, const struct consumer_assignment *assignment,
                         int64_t now_us)
 {
@@ -103,8 +99,8 @@ static void on_assigned(struct consumer *c, const struct consumer_assignment *as
     for (size_t i = 0; i < assignment->count; i++) {
         partition_begin(c, assignment->partitions[i]);
     }
-    pending = *assignment;
-    is_pending = true;
+    c->apply.assignment = *assignment;
+    c->apply.comparing = true;
     c->apply.claims_due = true;
     c->apply.claim_at_us = now_us;
     c->apply.retry_delay_ms = CLAIM_RETRY_FIRST_MS;
@@ -170,7 +166,7 @@ static void on_event(struct consumer *c, const struct consumer_event *event, int
     }
     if (event->type == EVENT_REVOKED) {
         forget_all(c, event->generation);
-        is_pending = false;
+        c->apply.comparing = false;
         return;
     }
     if (event->generation != c->apply.generation) {
@@ -294,9 +290,9 @@ void consumer_claims(struct consumer *c, int64_t now_us)
     if (!a->claims_due || a->breaker.open || now_us < a->claim_at_us) {
         return;
     }
-    if (is_pending) {
-        status = compare_topic(c, &pending, &err);
-        is_pending = !sync_is_ok(status);
+    if (a->comparing) {
+        status = compare_topic(c, &a->assignment, &err);
+        a->comparing = !sync_is_ok(status);
     }
     if (sync_is_ok(status)) {
         status = claim_all(c, &err);

@@ -124,6 +124,8 @@ struct consumer_apply {
     struct consumer_breaker breaker;
     struct consumer_doubt doubt;
     bool claims_due;
+    bool comparing; /* the topic of the assignment is not compared yet */
+    struct consumer_assignment assignment;
     int64_t claim_at_us, retry_at_us;
     int64_t retry_delay_ms;
     int64_t fenced_at_us; /* 0 = nothing fenced since the last assignment */
