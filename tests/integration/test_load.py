@@ -18,7 +18,7 @@ def mixed_acts_on_both_sides_end_equal(stack):
     world.load_start()
     stack.start_loop()
     world.start_simulators(rate2=rate, rate3=rate, insert_at=15,
-                           extra2=["--acts", str(acts), "--echo", "mix", "--reorder-seconds", "10"], extra3=["--acts", str(acts)])
+                           extra2=["--echo", "mix"])
     chooser = random.Random(SEED)
     poisoned = 0
     while stack.one("SELECT count(*) FROM altinn2sim.act") < acts // 2:
@@ -30,6 +30,7 @@ def mixed_acts_on_both_sides_end_equal(stack):
     world.load_late()
     wait_until("all acts happened", lambda: stack.one("SELECT count(*) FROM altinn2sim.act") >= acts
                and stack.one("SELECT count(*) FROM altinn3sim.act") >= acts, size(180, 900), every=0.5)
+    world.stop_acting()
     result, open_work = world.finish(size(120, 300))
     counts = {scope: outcomes(stack, scope) for scope in (TO3, TO2)}
     print(f"FIGURE {acts} acts a side, {poisoned} poison, to Altinn 3 {counts[TO3]}, to Altinn 2 {counts[TO2]}")
