@@ -23,7 +23,7 @@ GRANT SELECT, INSERT, UPDATE ON sync.topic, sync.partition_owner, sync.outcome_c
 GRANT SELECT, INSERT, UPDATE, DELETE ON sync.hold, sync.outbox, sync.expected_echo
     TO altinn_sync_consumer, altinn_sync_load;
 GRANT SELECT, INSERT ON sync.decision, sync.seen TO altinn_sync_consumer, altinn_sync_load;
-GRANT SELECT ON sync.source, sync.party, sync.pause TO altinn_sync_consumer, altinn_sync_load;
+GRANT SELECT ON sync.source, sync.source_gap, sync.party, sync.pause TO altinn_sync_consumer, altinn_sync_load;
 GRANT INSERT, UPDATE ON sync.party TO altinn_sync_load;
 GRANT EXECUTE ON FUNCTION sync.keep_days(text, int) TO altinn_sync_consumer, altinn_sync_load;
 

@@ -193,8 +193,8 @@ const struct sync_command sync_commands[] = {
      .needs_config = true,
      .run = sync_cli_doctor,
      .help = "Looks at broker, topics, database, schema, rights, replication origins, slot, server "
-             "settings and clock with the role of database.dsn, and changes nothing. Exits 3 when "
-             "there are findings.\n"
+             "settings and clock, and changes nothing. Rights are those that a consumer needs, so "
+             "database.dsn should name a consumer's role. Exits 3 when there are findings.\n"
              "\n"
              "  altinn-sync doctor"},
     {.group = "Settings",

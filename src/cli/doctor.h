@@ -8,7 +8,8 @@ struct doctor {
     struct sync_cli *cli;
     struct sync_table *table;
     int findings;
-    char cluster_id[64]; /* "" = the broker did not answer */
+    char cluster_id[64];  /* "" = the broker did not answer */
+    bool settings_hidden; /* this broker shows no settings of topics */
 };
 
 /* One line: the check is fine; detail says what was seen. */

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AREA      "kafka"
-#define APPLY_FIX "run \"altinn-sync topics apply\""
+#define AREA            "kafka"
+#define SETTINGS_MS_MAX 3000 /* the broker has just answered another question */
+#define APPLY_FIX       "run \"altinn-sync topics apply\""
 
 /* Settings that the guarantees lean on; others may differ for good reasons. */
 static const char *const needed_settings[] = {"cleanup.policy",    "message.timestamp.type",
@@ -30,23 +31,37 @@ static bool is_wanted(const struct sync_topic *topic)
     return topic->state == SYNC_TOPIC_PRESENT || topic->state == SYNC_TOPIC_DEPRECATED;
 }
 
+/* Settings of a topic; all empty when this broker shows none. */
+static sync_status ask_settings(struct doctor *doctor, struct sync_kafka_looker *looker,
+                                const struct sync_topic *topic,
+                                char (*ret_found)[SYNC_KAFKA_SETTING_TEXT], struct sync_error *err)
+{
+    int timeout_ms = doctor->cli->timeout_ms;
+    timeout_ms = timeout_ms < SETTINGS_MS_MAX ? timeout_ms : SETTINGS_MS_MAX;
+    memset(ret_found, 0, NEEDED_COUNT * sizeof ret_found[0]);
+    if (doctor->settings_hidden) {
+        return SYNC_OK;
+    }
+    sync_status status = sync_kafka_topic_settings(looker, topic->name, needed_settings,
+                                                   NEEDED_COUNT, timeout_ms, ret_found, err);
+    doctor->settings_hidden = sync_is_ok(status) && ret_found[0][0] == '\0';
+    return status;
+}
+
 /* What the topic has against what topics.yaml says, setting by setting. */
 static void check_settings(struct doctor *doctor, struct sync_kafka_looker *looker,
                            const struct sync_topic *topic)
 {
     char found[NEEDED_COUNT][SYNC_KAFKA_SETTING_TEXT];
     struct sync_error err = {0};
-    sync_status status = sync_kafka_topic_settings(
-        looker, topic->name, needed_settings, NEEDED_COUNT, doctor->cli->timeout_ms, found, &err);
-    if (!sync_is_ok(status)) {
+    if (!sync_is_ok(ask_settings(doctor, looker, topic, found, &err))) {
         doctor_finding(doctor, AREA, topic->name,
                        "grant DescribeConfigs on the topic to see its settings", "%s", err.text);
         return;
     }
-    bool equal = true, shown = false;
+    bool equal = true;
     for (size_t i = 0; i < NEEDED_COUNT; i++) {
         const char *wanted = sync_topic_setting(topic, needed_settings[i]);
-        shown |= found[i][0] != '\0';
         if (wanted != NULL && found[i][0] != '\0' && strcmp(wanted, found[i]) != 0) {
             equal = false;
             doctor_finding(doctor, AREA, topic->name, "set it on the topic with kafka-configs",
@@ -55,7 +70,7 @@ static void check_settings(struct doctor *doctor, struct sync_kafka_looker *look
     }
     if (equal) {
         doctor_good(doctor, AREA, topic->name, "%d partitions, settings %s", (int)topic->partitions,
-                    shown ? "as in topics.yaml" : "not shown by this broker");
+                    doctor->settings_hidden ? "not shown by this broker" : "as in topics.yaml");
     }
 }
 

@@ -158,8 +158,8 @@ sync_status sync_kafka_ends(struct sync_kafka_looker *looker, const char *topic,
                             int32_t partition_count, int timeout_ms, int64_t *ret_ends,
                             struct sync_error *err);
 /*
- * Values of the named settings of a topic; "" where the broker shows none.
- * Blocks: at most timeout_ms + 1 s.  Fails: RETRY unreachable; FATAL kafka_refused without the right.
+ * Values of the named settings of a topic; "" where the broker shows none or does not answer.
+ * Blocks: at most timeout_ms + 1 s.  Fails: RETRY unreachable; FATAL topic_refused without the right.
  */
 #define SYNC_KAFKA_SETTING_TEXT 64
 sync_status sync_kafka_topic_settings(struct sync_kafka_looker *looker, const char *topic,
