@@ -114,13 +114,20 @@ static sync_status open_producer(struct capture_publisher *publisher, struct syn
 static sync_status replace_producer(struct capture_publisher *publisher,
                                     const struct sync_error *reason, struct sync_error *err)
 {
-    if (reason->code == SYNC_CODE_TOPIC_REFUSED) {
+    if (reason->code == SYNC_CODE_TOPIC_REFUSED || reason->code == SYNC_CODE_INTERNAL ||
+        reason->code == SYNC_CODE_OVERSIZE) { /* a new one would not change it */
         *err = *reason;
         return (sync_status){SYNC_CLASS_FATAL};
     }
     sync_log_error(SYNC_WARN, "producer_replaced", reason);
     sync_health_set(SYNC_DEP_KAFKA, false);
     ask_restart(publisher);
+    publisher->retry_us = sync_clock_monotonic_us() + RETRY_US;
+    if (reason->code ==
+        SYNC_CODE_TOPIC_UNKNOWN) { /* somebody deleted it: asked for again, not for ever */
+        publisher->is_topic_known = false;
+        publisher->asking_us = sync_clock_monotonic_us();
+    }
     publisher->session++; /* reports that come while it is freed count no more */
     sync_kafka_producer_free(&publisher->producer, 0);
     publisher->in_flight = 0;
@@ -155,12 +162,18 @@ static sync_status produce(struct capture_publisher *publisher, const struct cap
 /* Pending changes
  * ------------------------------------------------------------------------------------ */
 
-/* CS-10: a message that nobody knows is asked for again for a time, then its change goes out
- * without id. */
+/*
+ * CS-10: a message that nobody knows is asked for again for a time, then its change goes out
+ * without id. The time runs from the first answer that said so: an outage of the database is no
+ * answer.
+ */
 static bool is_answered(const struct capture_pending *item, int64_t now_us)
 {
-    return item->answer != CAPTURE_UNRESOLVED ||
-           now_us - item->since_us >= SYNC_CAPTURE_UNRESOLVED_MS * 1000LL;
+    if (item->answer != CAPTURE_UNRESOLVED) {
+        return true;
+    }
+    return item->unknown_us != 0 &&
+           now_us - item->unknown_us >= SYNC_CAPTURE_UNRESOLVED_MS * 1000LL;
 }
 
 /* One query for all that have no id yet. */
@@ -175,14 +188,20 @@ static sync_status resolve(struct capture_publisher *publisher, struct sync_erro
     }
     sync_status status =
         capture_resolve(&publisher->resolver, ids, count, answers, altinn2_ids, err);
-    for (size_t i = 0; i < count && sync_is_ok(status); i++) {
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    publisher->resolved_us = sync_clock_monotonic_us();
+    for (size_t i = 0; i < count; i++) {
         struct capture_pending *item = &publisher->pending[i];
         item->answer = answers[i];
         item->change.has_altinn2_id = answers[i] == CAPTURE_FOUND;
         item->change.altinn2_id = answers[i] == CAPTURE_FOUND ? altinn2_ids[i] : 0;
+        if (answers[i] == CAPTURE_UNRESOLVED && item->unknown_us == 0) {
+            item->unknown_us = publisher->resolved_us;
+        }
     }
-    publisher->resolved_us = sync_clock_monotonic_us();
-    return status;
+    return SYNC_OK;
 }
 
 static sync_status hand_over_one(struct capture_publisher *publisher,
@@ -218,7 +237,7 @@ static sync_status hand_over(struct capture_publisher *publisher, struct sync_er
             if (sync_is_ok(status)) {
                 continue;
             }
-            if (status.class != SYNC_CLASS_RETRY) {
+            if (err->code != SYNC_CODE_MEMORY_LIMIT) {
                 struct sync_error reason = *err;
                 return replace_producer(publisher, &reason, err);
             }
@@ -273,11 +292,8 @@ static void take_event(struct capture_publisher *publisher, const struct capture
     case CAPTURE_CHANGE:
         open_unit(publisher, event->change.captured_at_us);
         sync_prefix_add(&publisher->prefix, publisher->ticket);
-        publisher->pending[publisher->pending_count++] =
-            (struct capture_pending){.change = event->change,
-                                     .ticket = publisher->ticket,
-                                     .since_us = sync_clock_monotonic_us(),
-                                     .answer = CAPTURE_UNRESOLVED};
+        publisher->pending[publisher->pending_count++] = (struct capture_pending){
+            .change = event->change, .ticket = publisher->ticket, .answer = CAPTURE_UNRESOLVED};
         return;
     case CAPTURE_COMMIT:
         open_unit(publisher, sync_clock_wall_us());
@@ -300,16 +316,17 @@ static size_t room(const struct capture_publisher *publisher)
     return units < pending ? units : pending;
 }
 
-static size_t take_events(struct capture_publisher *publisher, int timeout_ms)
+/* True when a change was among them. */
+static bool take_events(struct capture_publisher *publisher, int timeout_ms)
 {
     size_t count = capture_queue_take(&publisher->stream->queue, publisher->events, room(publisher),
                                       timeout_ms);
-    size_t before = publisher->pending_count;
+    bool has_new = false;
     for (size_t i = 0; i < count; i++) {
         take_event(publisher, &publisher->events[i]);
+        has_new = has_new || publisher->events[i].type == CAPTURE_CHANGE;
     }
-    return publisher->pending_count > before ? publisher->pending_count - before
-                                             : 0; /* a restart empties */
+    return has_new;
 }
 
 /* Position
@@ -390,7 +407,7 @@ static sync_status ask_topic(struct capture_publisher *publisher, struct sync_er
     if (sync_is_ok(status)) {
         return status;
     }
-    int64_t waited_us = sync_clock_monotonic_us() - publisher->begun_us;
+    int64_t waited_us = sync_clock_monotonic_us() - publisher->asking_us;
     bool is_late = err->code == SYNC_CODE_TOPIC_UNKNOWN && waited_us > TOPIC_PATIENCE_US;
     if (status.class == SYNC_CLASS_FATAL || is_late) {
         return (sync_status){SYNC_CLASS_FATAL};
@@ -424,7 +441,7 @@ sync_status capture_publisher_turn(struct capture_publisher *publisher, struct s
     }
     int quiet_ms = publisher->pending_count > 0 ? WAITING_MS : IDLE_MS;
     int timeout_ms = publisher->in_flight > 0 ? BUSY_MS : quiet_ms;
-    bool has_new = room(publisher) > 0 && take_events(publisher, timeout_ms) > 0;
+    bool has_new = room(publisher) > 0 && take_events(publisher, timeout_ms);
     sync_status status = publish(publisher, has_new, err);
     if (sync_is_ok(status)) {
         size_t before = publisher->delivered;
@@ -471,7 +488,7 @@ sync_status capture_publisher_init(struct capture_publisher *publisher,
     publisher->config = config;
     publisher->stream = stream;
     publisher->schema = schema;
-    publisher->begun_us = sync_clock_monotonic_us();
+    publisher->asking_us = sync_clock_monotonic_us();
     for (size_t i = 0; i < processor->route_count; i++) {
         if (processor->routes[i].from == SYNC_SYSTEM_ALTINN3) {
             publisher->topic = processor->routes[i].topic;

@@ -20,7 +20,8 @@
 struct capture_pending {
     struct status_change change;
     uint64_t ticket;
-    int64_t since_us; /* monotonic: when it was first asked for */
+    int64_t
+        unknown_us; /* monotonic: when an answer first said that nobody knows it; 0 = none did */
     enum capture_answer answer;
 };
 
@@ -47,7 +48,7 @@ struct capture_publisher {
     size_t in_flight;
     uint64_t stored_lsn; /* in sync.source */
     bool is_asked;       /* the server waits: store now */
-    int64_t begun_us, reported_us, stored_us, heartbeat_us, resolved_us, retry_us; /* monotonic */
+    int64_t asking_us, reported_us, stored_us, heartbeat_us, resolved_us, retry_us; /* monotonic */
     size_t delivered; /* records since the position was stored */
 };
 
