@@ -10,6 +10,7 @@
 #include "postgres_wire.h"
 
 #include "clock.h"
+#include "config.h"
 #include "log.h"
 
 #include <libpq-fe.h>
@@ -17,8 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define US_PER_MS 1000
-#define TEXT_MAX  200 /* of a server's message inside our error text */
+#define SERVER_VERSION_MIN 150000
+#define US_PER_MS          1000
+#define TEXT_MAX           200 /* of a server's message inside our error text */
 
 /* Handle
  * -------------------------------------------------------------------------------------------- */
@@ -384,6 +386,30 @@ static sync_status fail_open(struct sync_db *db, const PGconn *conn, struct sync
                      "connect to the database: %s; check database.dsn and the role", text);
 }
 
+/* The name may have led elsewhere than when the DSN was checked. */
+static bool is_wire_safe(PGconn *conn)
+{
+    const char *address = PQhostaddr(conn);
+    return PQsslInUse(conn) != 0 || address == NULL || address[0] == '\0' ||
+           sync_config_is_loopback(address);
+}
+
+static sync_status check_server(PGconn *conn, struct sync_error *err)
+{
+    if (!is_wire_safe(conn)) {
+        return sync_fail_field(err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE, "database.dsn",
+                               "connect to the database: database.dsn led to an address that is "
+                               "not loopback without TLS; set sslmode=verify-full there");
+    }
+    if (PQserverVersion(conn) < SERVER_VERSION_MIN || PQsetnonblocking(conn, 1) != 0) {
+        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_DB_REFUSED,
+                         "connect to the database: server version %d is older than 15; use "
+                         "PostgreSQL 15 or later",
+                         PQserverVersion(conn));
+    }
+    return SYNC_OK;
+}
+
 static sync_status open_host(struct sync_db *db, const struct sync_dsn_host *host,
                              struct sync_error *err)
 {
@@ -392,17 +418,14 @@ static sync_status open_host(struct sync_db *db, const struct sync_dsn_host *hos
     (void)PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
     (void)PQsetNoticeReceiver(conn, on_notice, db);
     int64_t deadline_us = sync_clock_monotonic_us() + SYNC_DB_CONNECT_S * 1000LL * US_PER_MS;
+    sync_status status;
     if (!finish_connection(conn, deadline_us)) {
-        sync_status status = fail_open(db, conn, err);
+        status = fail_open(db, conn, err);
         PQfinish(conn);
         return status;
     }
-    if (PQserverVersion(conn) < 150000 || PQsetnonblocking(conn, 1) != 0) {
-        sync_status status =
-            sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_DB_REFUSED,
-                      "connect to the database: server version %d is older than 15; use "
-                      "PostgreSQL 15 or later",
-                      PQserverVersion(conn));
+    status = check_server(conn, err);
+    if (!sync_is_ok(status)) {
         PQfinish(conn);
         return status;
     }

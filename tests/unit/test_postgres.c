@@ -14,6 +14,7 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -650,6 +651,59 @@ static void a_rollback_after_a_loss_leaves_a_usable_handle(void **state)
     sync_db_free(&other);
 }
 
+/* A server that stops in the middle, as on a dead disk: its backend gets SIGSTOP. */
+static bool stop_backend(int32_t pid)
+{
+    if (kill(pid, SIGSTOP) == 0) {
+        return true;
+    }
+    print_message("may not stop a server process: run as root or as the server's user\n");
+    return false;
+}
+
+static void a_statement_without_an_answer_is_given_up(void **state)
+{
+    (void)state;
+    struct sync_db *db = open_db(NULL, 0);
+    begin(db, 0, 100);
+    int32_t pid = pid_of(db);
+    if (stop_backend(pid)) {
+        int64_t start_us = sync_clock_monotonic_us();
+        assert_int_equal(insert(db, 1, "a").class, SYNC_CLASS_RETRY);
+        assert_true(sync_clock_monotonic_us() - start_us >= SYNC_DB_NETWORK_MS * 1000LL);
+        (void)kill(pid, SIGCONT);
+        assert_int_equal(err.code, SYNC_CODE_DB_UNREACHABLE);
+        assert_false(sync_db_is_connected(db));
+    }
+    sync_txn_rollback(db);
+    assert_int_equal(rows(db), 0);
+    sync_db_free(&db);
+}
+
+/* We give up, then the server wakes and commits what it was sent: the doubt is real. */
+static void a_commit_without_an_answer_is_in_doubt_and_may_be_done(void **state)
+{
+    (void)state;
+    struct sync_db *db = open_db(NULL, 0);
+    begin(db, 0, 100);
+    ok(insert(db, 1, "a"));
+    int32_t pid = pid_of(db);
+    if (!stop_backend(pid)) {
+        sync_txn_rollback(db);
+        sync_db_free(&db);
+        return;
+    }
+    sync_status status = sync_txn_commit(db, &err);
+    (void)kill(pid, SIGCONT);
+    assert_int_equal(status.class, SYNC_CLASS_RETRY);
+    assert_int_equal(err.code, SYNC_CODE_IN_DOUBT);
+    int64_t end_us = sync_clock_monotonic_us() + 20000000;
+    while (rows(db) == 0 && sync_clock_monotonic_us() < end_us) {
+    }
+    assert_int_equal(rows(db), 1);
+    sync_db_free(&db);
+}
+
 /* What an operator does whose COMMIT hangs: waits until it waits, then cancels it. */
 static void *cancel_wait(void *context)
 {
@@ -1006,6 +1060,9 @@ int main(void)
         cmocka_unit_test_setup(a_session_that_dies_before_its_commit_is_answered_is_in_doubt,
                                empty_tables),
         cmocka_unit_test_setup(a_rollback_after_a_loss_leaves_a_usable_handle, empty_tables),
+        cmocka_unit_test_setup(a_statement_without_an_answer_is_given_up, empty_tables),
+        cmocka_unit_test_setup(a_commit_without_an_answer_is_in_doubt_and_may_be_done,
+                               empty_tables),
         cmocka_unit_test_setup(a_cancelled_wait_for_a_standby_is_in_doubt, empty_tables),
         cmocka_unit_test(the_second_host_is_tried_when_the_first_is_down),
         cmocka_unit_test(a_database_or_role_that_does_not_exist_is_fatal),
