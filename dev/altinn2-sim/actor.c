@@ -5,6 +5,7 @@
 #include "sim.h"
 
 #include <core/arena.h>
+#include <limits.h>
 #include <runtime/breaker.h>
 #include <runtime/clock.h>
 #include <runtime/log.h>
@@ -31,6 +32,7 @@ struct planned_act {
     struct sync_uuid party, user;
     int64_t occurred_at_us;
     bool twice;
+    int32_t delay_ms, twice_delay_ms; /* of the reports */
 };
 
 struct actor {
@@ -50,36 +52,34 @@ struct actor {
 static const struct sync_statement act_statement = {
     "sim_act",
     "WITH d AS (SELECT * FROM unnest($1::int[], $2::int[], $3::uuid[], $4::uuid[], "
-    "$5::timestamptz[], $6::boolean[])"
-    "           AS d (altinn2_id, kind, party, usr, occurred_at, twice)),"
+    "$5::timestamptz[],"
+    "   $6::boolean[], $7::int[], $8::int[])"
+    "   AS d (altinn2_id, kind, party, usr, occurred_at, twice, delay_ms, twice_delay_ms)),"
     " m AS (SELECT altinn2_id FROM altinn2sim.message WHERE altinn2_id = ANY ($1) AND NOT "
     "is_deleted"
-    "        ORDER BY altinn2_id FOR UPDATE),"
+    "   ORDER BY altinn2_id FOR UPDATE),"
     " a AS (INSERT INTO altinn2sim.act (altinn2_id, kind, party_uuid, user_uuid, occurred_at)"
-    "       SELECT d.altinn2_id, d.kind, d.party, d.usr, d.occurred_at FROM d JOIN m USING "
-    "(altinn2_id)"
-    "       RETURNING act_id, altinn2_id, kind, party_uuid, user_uuid, occurred_at),"
+    "   SELECT d.altinn2_id, d.kind, d.party, d.usr, d.occurred_at FROM d JOIN m USING (altinn2_id)"
+    "   RETURNING act_id, altinn2_id, kind, party_uuid, user_uuid, occurred_at),"
     " r AS (INSERT INTO altinn2sim.report (altinn2_id, kind, party_uuid, user_uuid, occurred_at, "
-    "cause, act_id)"
-    "       SELECT altinn2_id, kind, party_uuid, user_uuid, occurred_at, 'act', act_id FROM a "
-    "UNION ALL"
-    "       SELECT a.altinn2_id, a.kind, a.party_uuid, a.user_uuid,"
+    "cause, act_id, due_at)"
+    "   SELECT a.altinn2_id, a.kind, a.party_uuid, a.user_uuid, a.occurred_at, 'act', a.act_id,"
+    "          now() + d.delay_ms * interval '1 ms' FROM a JOIN d USING (altinn2_id) UNION ALL"
+    "   SELECT a.altinn2_id, a.kind, a.party_uuid, a.user_uuid,"
     /* within the second: another second would be another fact */
-    "              least(a.occurred_at + interval '7 ms', date_trunc('second', a.occurred_at) + "
+    "          least(a.occurred_at + interval '7 ms', date_trunc('second', a.occurred_at) + "
     "interval '999999 us'),"
-    "              'store', a.act_id FROM a JOIN d USING (altinn2_id) WHERE d.twice"
-    "       RETURNING 1),"
+    "          'store', a.act_id, now() + d.twice_delay_ms * interval '1 ms'"
+    "     FROM a JOIN d USING (altinn2_id) WHERE d.twice RETURNING 1),"
     " c AS (INSERT INTO altinn2sim.change (altinn2_id, flag, act_id)"
-    "       SELECT altinn2_id, CASE kind WHEN 4 THEN 'read' WHEN 6 THEN 'confirmed' WHEN 9 THEN "
+    "   SELECT altinn2_id, CASE kind WHEN 4 THEN 'read' WHEN 6 THEN 'confirmed' WHEN 9 THEN "
     "'archived'"
-    "              WHEN 13 THEN 'trashed' WHEN 14 THEN 'restored' ELSE 'deleted' END, act_id FROM "
-    "a RETURNING 1),"
-    " u AS (UPDATE altinn2sim.message AS x SET is_read = is_read OR a.kind = 4, is_confirmed = "
-    "is_confirmed OR a.kind = 6,"
-    "       is_archived = is_archived OR a.kind = 9, is_trashed = (is_trashed OR a.kind = 13) AND "
-    "a.kind <> 14,"
-    "       is_deleted = a.kind IN (7, 8) FROM a WHERE x.altinn2_id = a.altinn2_id RETURNING "
-    "x.altinn2_id)"
+    "          WHEN 13 THEN 'trashed' WHEN 14 THEN 'restored' ELSE 'deleted' END, act_id FROM a "
+    "RETURNING 1),"
+    " u AS (UPDATE altinn2sim.message AS x SET is_read = is_read OR a.kind = 4,"
+    "   is_confirmed = is_confirmed OR a.kind = 6, is_archived = is_archived OR a.kind = 9,"
+    "   is_trashed = (is_trashed OR a.kind = 13) AND a.kind <> 14, is_deleted = a.kind IN (7, 8)"
+    "   FROM a WHERE x.altinn2_id = a.altinn2_id RETURNING x.altinn2_id)"
     " SELECT (SELECT count(*) FROM a), (SELECT count(*) FROM r), (SELECT count(*) FROM c), (SELECT "
     "count(*) FROM u)"};
 
@@ -154,6 +154,9 @@ static void plan_one(struct actor *actor)
     }
     act.occurred_at_us = sync_clock_wall_us();
     act.twice = below(actor, 100) < TWICE_PERCENT;
+    uint64_t spread_ms = (uint64_t)(actor->sim->options.reorder_seconds * 1000) + 1;
+    act.delay_ms = (int32_t)below(actor, spread_ms);
+    act.twice_delay_ms = (int32_t)below(actor, spread_ms);
     actor->plan[actor->planned++] = act;
 }
 
@@ -168,7 +171,9 @@ static sync_status write_plan(struct actor *actor, struct sync_error *err)
     struct sync_uuid *users = sync_arena_take_array(arena, count, sizeof *users);
     int64_t *times = sync_arena_take_array(arena, count, sizeof *times);
     bool *twice = sync_arena_take_array(arena, count, sizeof *twice);
-    SYNC_ASSERT(ids && kinds && parties && users && times && twice);
+    int32_t *delays = sync_arena_take_array(arena, count, sizeof *delays);
+    int32_t *twice_delays = sync_arena_take_array(arena, count, sizeof *twice_delays);
+    SYNC_ASSERT(ids && kinds && parties && users && times && twice && delays && twice_delays);
     for (size_t i = 0; i < count; i++) {
         const struct planned_act *act = &actor->plan[i];
         ids[i] = act->altinn2_id;
@@ -177,6 +182,8 @@ static sync_status write_plan(struct actor *actor, struct sync_error *err)
         users[i] = act->user;
         times[i] = act->occurred_at_us;
         twice[i] = act->twice;
+        delays[i] = act->delay_ms;
+        twice_delays[i] = act->twice_delay_ms;
     }
     struct sync_params params;
     sync_params_init(&params, arena);
@@ -186,6 +193,8 @@ static sync_status write_plan(struct actor *actor, struct sync_error *err)
     sync_params_uuid_array(&params, users, NULL, count);
     sync_params_time_array(&params, times, NULL, count);
     sync_params_bool_array(&params, twice, NULL, count);
+    sync_params_int4_array(&params, delays, NULL, count);
+    sync_params_int4_array(&params, twice_delays, NULL, count);
     SYNC_RESULT result = {0};
     sync_status status = sync_db_exec(actor->db, &act_statement, &params, &result, err);
     if (sync_is_ok(status)) {
@@ -218,6 +227,16 @@ static void remember(struct actor *actor)
     }
 }
 
+/* How many acts are still wanted. */
+static long long acts_left(struct sim *sim)
+{
+    long long done = atomic_load(&sim->counters.acts);
+    if (sim->options.acts == 0) {
+        return LLONG_MAX;
+    }
+    return done < sim->options.acts ? sim->options.acts - done : 0;
+}
+
 void *sim_act(void *context)
 {
     static struct actor actor;
@@ -235,8 +254,11 @@ void *sim_act(void *context)
         int64_t now_us = sync_clock_monotonic_us();
         due += (double)(now_us - before_us) / 1e6 * actor.sim->options.rate;
         before_us = now_us;
-        atomic_store(&actor.sim->acting, atomic_load(&actor.sim->acting) && now_us < end_us);
-        for (; due >= 1 && actor.planned < ACTS_MAX; due--) {
+        long long left = acts_left(actor.sim);
+        if (now_us >= end_us || left == 0) {
+            atomic_store(&actor.sim->acting, false);
+        }
+        for (; due >= 1 && actor.planned < ACTS_MAX && (long long)actor.planned < left; due--) {
             plan_one(&actor);
         }
         due = due > ACTS_MAX ? ACTS_MAX : due; /* what a slow database delayed is not made up for */

@@ -31,6 +31,7 @@ struct call {
     int code;    /* of the answer */
     int applied; /* how often it was done */
     bool lost;
+    bool state; /* not a call: GET /sim/state */
 };
 
 struct sim_bridge {
@@ -45,7 +46,7 @@ struct sim_bridge {
 };
 
 /* $1 key $2 message $3 party $4 event $5 time $6 code $7 times applied $8 fault $9 echo party $10
- * echo time $11 echoes */
+ * echo time $11 echoes $12 delay of their push */
 static const struct sync_statement call_statement = {
     "sim_call", "WITH m AS (SELECT altinn2_id, is_read, is_confirmed, is_deleted FROM "
                 "altinn2sim.message WHERE altinn2_id = $2 FOR UPDATE),"
@@ -63,12 +64,16 @@ static const struct sync_statement call_statement = {
                 "is_read WHEN 'confirm' THEN is_confirmed ELSE false END"
                 "       RETURNING 1),"
                 " r AS (INSERT INTO altinn2sim.report (altinn2_id, kind, party_uuid, occurred_at, "
-                "cause, request_id)"
+                "cause, request_id, due_at)"
                 "       SELECT $2, CASE $4 WHEN 'read' THEN 4 WHEN 'confirm' THEN 6 ELSE 7 END, "
-                "$9, $10, 'echo', request_id"
+                "$9, $10, 'echo', request_id,"
+                "              now() + $12 * interval '1 ms'"
                 "         FROM m, q, generate_series(1, $11) WHERE NOT m.is_deleted RETURNING 1)"
                 " SELECT (SELECT count(*) FROM m), (SELECT count(*) FROM c), (SELECT count(*) FROM "
                 "r), (SELECT count(*) FROM u)"};
+
+static const struct sync_statement pending_statement = {
+    "sim_pending", "SELECT count(*) FROM altinn2sim.report WHERE pushed_at IS NULL"};
 
 sync_status sim_bridge_new(struct sim *sim, struct sync_error *err)
 {
@@ -146,16 +151,15 @@ static bool read_call(struct sync_bytes body, struct call *call)
            sync_time_parse(sync_json_text(time), &call->time_us);
 }
 
-static void put_counters(struct sim *sim, struct sync_json_writer *writer)
+static void put_counters(struct sim *sim, int64_t pending, struct sync_json_writer *writer)
 {
     struct sim_counters *counters = &sim->counters;
-    long long reports = atomic_load(&counters->reports), pushed = atomic_load(&counters->pushed);
     sync_json_put_bool(writer, "acting", atomic_load(&sim->acting));
     sync_json_put_integer(writer, "messages", (int64_t)sim_message_count(sim));
     sync_json_put_integer(writer, "acts", atomic_load(&counters->acts));
-    sync_json_put_integer(writer, "reports", reports);
-    sync_json_put_integer(writer, "pushed", pushed);
-    sync_json_put_integer(writer, "unpushed", reports - pushed);
+    sync_json_put_integer(writer, "reports", atomic_load(&counters->reports));
+    sync_json_put_integer(writer, "pushed", atomic_load(&counters->pushed));
+    sync_json_put_integer(writer, "pending", pending);
     sync_json_put_integer(writer, "push_calls", atomic_load(&counters->push_calls));
     sync_json_put_integer(writer, "push_failed", atomic_load(&counters->push_failed));
     sync_json_put_integer(writer, "requests", atomic_load(&counters->requests));
@@ -165,12 +169,12 @@ static void put_counters(struct sim *sim, struct sync_json_writer *writer)
     sync_json_put_integer(writer, "lost_answers", atomic_load(&counters->lost));
 }
 
-static void answer_state(struct sim *sim, struct sync_http_request *request)
+static void answer_state(struct sim *sim, struct sync_http_request *request, int64_t pending)
 {
     struct sync_json_writer writer;
     sync_json_writer_init(&writer);
     sync_json_open(&writer, NULL, '{');
-    put_counters(sim, &writer);
+    put_counters(sim, pending, &writer);
     sync_json_open(&writer, "codes", '{');
     for (int code = 0; code < 600; code++) {
         long long count = atomic_load(&sim->bridge->codes[code]);
@@ -207,7 +211,10 @@ void sim_handle(struct sync_http_request *request, void *context)
 {
     struct sim *sim = context;
     if (strcmp(request->path, "/sim/state") == 0 && strcmp(request->method, "GET") == 0) {
-        answer_state(sim, request);
+        struct call state = {.request = request, .state = true};
+        if (!keep(sim->bridge, &state)) {
+            answer(sim, request, 503);
+        }
         return;
     }
     if (strcmp(request->path, PATH) != 0) {
@@ -227,6 +234,13 @@ void sim_handle(struct sync_http_request *request, void *context)
 }
 
 /* Bridge thread. */
+
+static void empty(struct sim_bridge *bridge, struct call *call)
+{
+    pthread_mutex_lock(&bridge->lock);
+    call->request = NULL;
+    pthread_mutex_unlock(&bridge->lock);
+}
 
 /* Which faults hit this call now. */
 static const char *decide(struct sim *sim, struct call *call, int64_t now_us)
@@ -302,6 +316,8 @@ static sync_status journal(struct sim *sim, struct call *call, const char *fault
     sync_params_uuid(&params, &echo_party);
     sync_params_time(&params, echo_us);
     sync_params_int4(&params, sim->options.echo == SIM_ECHO_OFF ? 0 : call->applied);
+    sync_params_int4(&params, (int32_t)(sync_random_next(&bridge->random) %
+                                        ((uint64_t)(sim->options.reorder_seconds * 1000) + 1)));
     SYNC_RESULT result = {0};
     sync_status status = sync_db_exec(bridge->db, &call_statement, &params, &result, err);
     if (!sync_is_ok(status)) {
@@ -320,6 +336,20 @@ static sync_status journal(struct sim *sim, struct call *call, const char *fault
                      call->applied > 0 && sync_result_int8(&result, 0, 1) == 0);
     atomic_fetch_add(&counters->reports, sync_result_int8(&result, 0, 2));
     return status;
+}
+
+/* What is not pushed yet is counted, not remembered: a transaction in doubt spoils a counter. */
+static void tell_state(struct sim *sim, struct call *call)
+{
+    struct sync_error err = {0};
+    SYNC_RESULT result = {0};
+    if (sync_is_ok(sync_db_exec(sim->bridge->db, &pending_statement, NULL, &result, &err))) {
+        answer_state(sim, call->request, sync_result_int8(&result, 0, 0));
+    } else {
+        sim_database_failed(sim, "state", &err);
+        answer(sim, call->request, 503);
+    }
+    empty(sim->bridge, call);
 }
 
 /* Does what came in, one transaction each: a call that is answered has happened. */
@@ -344,9 +374,7 @@ static void finish(struct sim *sim, struct call *call)
     } else {
         answer(sim, request, call->code);
     }
-    pthread_mutex_lock(&sim->bridge->lock);
-    call->request = NULL;
-    pthread_mutex_unlock(&sim->bridge->lock);
+    empty(sim->bridge, call);
 }
 
 static void wait_for_calls(struct sim_bridge *bridge)
@@ -378,6 +406,10 @@ void *sim_answer(void *context)
         for (size_t i = 0; i < CALLS_MAX; i++) {
             struct call *call = &bridge->calls[i];
             if (!is_taken(bridge, call)) {
+                continue;
+            }
+            if (call->state) {
+                tell_state(sim, call);
                 continue;
             }
             if (!call->decided) {

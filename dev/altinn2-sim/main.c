@@ -26,6 +26,9 @@ static const char *const help =
     "  --push-seconds N          how often the batch job runs (2)\n"
     "  --rate N                  acts in a second (0)\n"
     "  --act-seconds N           users stop after so long (they act until SIGUSR1)\n"
+    "  --acts N                  users stop after so many acts\n"
+    "  --reorder-seconds N       a report waits a random time up to this before it may be pushed "
+    "(0)\n"
     "  --echo off|exact|second|party|both|mix\n"
     "                            how applied bridge calls come back in the pushes (off)\n"
     "  --faults FILE             lines such as \"at 20s for 10s bridge 503\"\n"
@@ -104,6 +107,13 @@ static bool read_option(struct sim_options *options, const char *name, const cha
     if (strcmp(name, "--act-seconds") == 0 && read_number(value, 86400, &number)) {
         options->act_seconds = (long)number;
         return number > 0;
+    }
+    if (strcmp(name, "--acts") == 0 && read_number(value, 1e9, &number)) {
+        options->acts = (long)number;
+        return number > 0;
+    }
+    if (strcmp(name, "--reorder-seconds") == 0) {
+        return read_number(value, 3600, &options->reorder_seconds);
     }
     if (strcmp(name, "--seed") == 0 && read_number(value, 9007199254740992.0, &number)) {
         options->seed = (uint64_t)number;

@@ -41,11 +41,12 @@ struct push_job {
 };
 
 static const struct sync_statement open_statement = {
-    "sim_open", "SELECT * FROM (SELECT r.report_id, r.altinn2_id, r.kind, r.party_uuid, "
-                "r.user_uuid, r.occurred_at, m.altinn3_id, m.migrated"
-                "  FROM altinn2sim.report AS r JOIN altinn2sim.message AS m USING (altinn2_id)"
-                " WHERE r.pushed_at IS NULL ORDER BY r.report_id LIMIT $1) AS o ORDER BY "
-                "o.altinn2_id, o.report_id"};
+    "sim_open",
+    "SELECT * FROM (SELECT r.report_id, r.altinn2_id, r.kind, r.party_uuid, "
+    "r.user_uuid, r.occurred_at, m.altinn3_id, m.migrated, r.due_at"
+    "  FROM altinn2sim.report AS r JOIN altinn2sim.message AS m USING (altinn2_id)"
+    " WHERE r.pushed_at IS NULL AND r.due_at <= now() ORDER BY r.due_at, r.report_id LIMIT $1) AS o"
+    " ORDER BY o.altinn2_id, o.due_at, o.report_id"};
 static const struct sync_statement told_statement = {
     "sim_told", "UPDATE altinn2sim.report SET pushed_at = now() WHERE report_id = ANY ($1) AND "
                 "pushed_at IS NULL"};

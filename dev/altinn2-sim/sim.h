@@ -29,7 +29,9 @@ struct sim_options {
     const char *dsn, *listen, *push_url, *push_token_file, *faults_file;
     double rate; /* acts in a second */
     double push_seconds;
-    long act_seconds; /* 0 = until told to stop */
+    long act_seconds;       /* 0 = until told to stop */
+    long acts;              /* 0 = any number; counts those of earlier runs */
+    double reorder_seconds; /* a report waits up to so long before it may be pushed */
     uint64_t seed;
     enum sim_echo echo;
     struct population_range messages, not_migrated; /* not_migrated.first 0 = none */

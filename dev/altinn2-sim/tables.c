@@ -27,7 +27,8 @@ static const char schema_sql[] =
     "NOT NULL,"
     " party_uuid uuid NOT NULL, user_uuid uuid, occurred_at timestamptz NOT NULL, cause text NOT "
     "NULL,"
-    " act_id bigint, request_id bigint, pushed_at timestamptz);"
+    " act_id bigint, request_id bigint, due_at timestamptz NOT NULL DEFAULT now(), pushed_at "
+    "timestamptz);"
     "CREATE INDEX IF NOT EXISTS report_open ON altinn2sim.report (report_id) WHERE pushed_at IS "
     "NULL;"
     /* Every request of the bridge with its answer; code 0: the answer was lost. */
