@@ -220,7 +220,11 @@ void sync_kafka_consumer_free(struct sync_kafka_consumer **consumer, int timeout
         int64_t until_us = sync_clock_monotonic_us() + (int64_t)timeout_ms * 1000;
         while (error == NULL && !rd_kafka_consumer_closed(c->handle) &&
                sync_clock_monotonic_us() < until_us) {
-            (void)rd_kafka_queue_poll_callback(queue, 20);
+            rd_kafka_message_t *message =
+                rd_kafka_consume_queue(queue, 20); /* fetched records too */
+            if (message != NULL) {
+                rd_kafka_message_destroy(message);
+            }
         }
         if (error != NULL || !rd_kafka_consumer_closed(c->handle)) {
             return; /* closing may hang in this library: the process exits anyhow */
