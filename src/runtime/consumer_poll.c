@@ -146,16 +146,34 @@ static void on_revoke(struct poll *p)
     sync_metric_set(p->assigned, 0, SYNC_LABELS(p->c->scope));
 }
 
-/* A topic that does not exist may be made after us; after a minute it is a mistake. */
-static void on_unknown(struct poll *p, const struct sync_error *err, int64_t now_us)
+/* A topic that does not exist may be made after us; after a minute it is a mistake. The client says
+ * so once only, so the end of the minute is seen by each_second. */
+static void on_unknown(struct poll *p, int64_t now_us)
 {
     if (p->unknown_since_us == 0) {
         p->unknown_since_us = now_us;
     }
-    if (now_us - p->unknown_since_us >= (int64_t)SYNC_TOPIC_UNKNOWN_MS * 1000) {
-        struct sync_error final = *err;
-        final.class = SYNC_CLASS_FATAL;
-        fail(p, &final);
+}
+
+/* Asked for once more at the end: it may be there, with all its partitions at other members. */
+static void check_unknown(struct poll *p, int64_t now_us)
+{
+    char cluster_id[64];
+    int32_t partitions = 0;
+    struct sync_error err = {0};
+    if (p->unknown_since_us == 0 ||
+        now_us - p->unknown_since_us < (int64_t)SYNC_TOPIC_UNKNOWN_MS * 1000) {
+        return;
+    }
+    if (sync_is_ok(sync_kafka_describe(p->c->kafka, DESCRIBE_MS, cluster_id, &partitions, &err))) {
+        p->unknown_since_us = 0;
+        return;
+    }
+    if (err.code == SYNC_CODE_TOPIC_UNKNOWN) {
+        (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_TOPIC_UNKNOWN,
+                        "read %s: the broker has no such topic; run \"altinn-sync topics apply\"",
+                        p->c->topic);
+        fail(p, &err);
     }
 }
 
@@ -168,7 +186,7 @@ static void on_error(struct poll *p, const struct sync_error *err)
     }
     sync_log_error(SYNC_WARN, "kafka", err);
     if (err->code == SYNC_CODE_TOPIC_UNKNOWN) {
-        on_unknown(p, err, sync_clock_monotonic_us());
+        on_unknown(p, sync_clock_monotonic_us());
     }
 }
 
@@ -364,6 +382,7 @@ static void each_second(struct poll *p, int64_t now_us)
         (void)sync_ring_put(p->c->events, &event, sizeof event); /* the next second has it too */
     }
     watch(p, lagging, now_us);
+    check_unknown(p, now_us);
     sync_health_set(SYNC_DEP_KAFKA, sync_kafka_is_reachable(p->c->kafka));
     uint64_t taken = 0;
     uint64_t refused = 0;
