@@ -159,6 +159,10 @@ static void ask_sender(struct consumer *c, int64_t now_us)
             consumer_fence(c, i, c->apply.partitions[i].epoch, now_us);
         }
     }
+    struct sync_error err = {0};
+    if (sync_sender_failed(c->sender, &err)) {
+        consumer_fail(c, &err);
+    }
 }
 
 /* The doubt is settled before events are heard: what was lost meanwhile is still told apart. */

@@ -241,6 +241,13 @@ void sync_sender_own(struct sync_sender *sender, int32_t partition, int64_t epoc
     SYNC_ASSERT(sender->owned_count < SYNC_SENDER_PARTITIONS_MAX);
     sender->owned[sender->owned_count++] =
         (struct sync_lane_partition){.partition = partition, .epoch = epoch};
+    size_t kept = 0; /* a fence of the epoch before says nothing about this one */
+    for (size_t i = 0; i < sender->fenced_count; i++) {
+        if (sender->fenced[i] != partition) {
+            sender->fenced[kept++] = sender->fenced[i];
+        }
+    }
+    sender->fenced_count = kept;
     pthread_mutex_unlock(&sender->lock);
     sync_sender_wake(sender);
 }
@@ -916,6 +923,8 @@ static void *run(void *context)
 sync_status sync_sender_start(struct sync_sender *sender, struct sync_error *err)
 {
     sync_health_expect(SYNC_LOOP_SEND, 30000); /* one transaction may take its time-outs */
+    sync_health_need(SYNC_DEP_BRIDGE);
+    sync_health_set(SYNC_DEP_BRIDGE, true); /* until a call says otherwise */
     if (pthread_create(&sender->thread, NULL, run, sender) != 0) {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_INTERNAL,
                          "start the send thread: the system gives none");
