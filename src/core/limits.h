@@ -72,6 +72,7 @@
 #define SYNC_KAFKA_MAX_POLL_MS 300000
 #define SYNC_KAFKA_QUEUED_KBYTES 16384 /* more than one second of records: see docs/operations.md */
 #define SYNC_KAFKA_QUEUED_RECORDS 50000
+#define SYNC_KAFKA_ASSIGN_APART_MS 100 /* between two assignments: see assign_apart in kafka.c */
 #define SYNC_HINT_INTERVAL_MS 5000
 #define SYNC_WATCHDOG_MS 60000
 #define SYNC_FENCED_WAIT_MS 30000

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static const struct kafka_setting consumer_defaults[] = {
     {"statistics.interval.ms", "10000"},
@@ -45,6 +46,7 @@ struct sync_kafka_consumer {
     char topic[256];
     struct partition partitions[SYNC_KAFKA_PARTITIONS_MAX];
     bool pausing; /* everything assigned is to be paused */
+    int64_t assigned_at_us; /* monotonic time of the last call to rd_kafka_assign */
     bool reachable;
     uint64_t hints_taken, hints_refused;
     /* noted by callbacks until the next return of sync_kafka_poll */
@@ -53,6 +55,25 @@ struct sync_kafka_consumer {
     size_t noted_count;
     struct sync_error noted_error; /* class OK = none */
 };
+
+/*
+ * Sets the whole assignment. The client aborts the process when a partition is removed a second time
+ * before its first stop is done (librdkafka #5573), so two calls are kept apart: the stop takes its
+ * main thread microseconds.
+ */
+static rd_kafka_resp_err_t assign_apart(struct sync_kafka_consumer *c,
+                                        const rd_kafka_topic_partition_list_t *list)
+{
+    int64_t rest_us =
+        c->assigned_at_us + SYNC_KAFKA_ASSIGN_APART_MS * 1000 - sync_clock_monotonic_us();
+    if (c->assigned_at_us != 0 && rest_us > 0) {
+        struct timespec rest = {0, rest_us * 1000};
+        (void)nanosleep(&rest, NULL); /* woken early by a signal: only the race is less unlikely */
+    }
+    rd_kafka_resp_err_t error = rd_kafka_assign(c->handle, list);
+    c->assigned_at_us = sync_clock_monotonic_us();
+    return error;
+}
 
 /*
  * Answers at once, so that the group never waits for a database. ASSIGN gets an empty list: after
@@ -75,10 +96,10 @@ static void on_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t error,
     rd_kafka_resp_err_t answer;
     if (given) {
         rd_kafka_topic_partition_list_t *empty = rd_kafka_topic_partition_list_new(1);
-        answer = rd_kafka_assign(handle, empty);
+        answer = assign_apart(c, empty);
         rd_kafka_topic_partition_list_destroy(empty);
     } else {
-        answer = rd_kafka_assign(handle, NULL);
+        answer = assign_apart(c, NULL);
     }
     if (answer != RD_KAFKA_RESP_ERR_NO_ERROR) {
         (void)kafka_fail(answer, "answer a rebalance", NULL, &c->noted_error);
@@ -370,7 +391,7 @@ static sync_status pauses_follow(struct sync_kafka_consumer *c, struct sync_erro
 static sync_status assignment_set(struct sync_kafka_consumer *c, struct sync_error *err)
 {
     rd_kafka_topic_partition_list_t *list = partition_list(c, want_assigned);
-    rd_kafka_resp_err_t error = rd_kafka_assign(c->handle, list);
+    rd_kafka_resp_err_t error = assign_apart(c, list);
     rd_kafka_topic_partition_list_destroy(list);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return kafka_fail(error, "assign partitions", NULL, err);

@@ -52,6 +52,8 @@ def killed_at_random_the_loop_still_ends_equal(stack):
             wait_until("the late messages are loaded", lambda: stack_loads(world), 60, every=1)
     wait_until("all processes run", lambda: all(p.alive() for p in stack.processes.values()), 30)
     world.stop_acting()
+    ended = [p.name for p in stack.processes.values() if not p.alive()]
+    check(not ended, f"ended by themselves: {ended}")
     result, open_work = world.finish(size(90, 120))
     print(f"FIGURE {len(plan)} kills, {len(world.acts2())} acts in Altinn 2, "
           f"{sum(stack.one('SELECT count(*) FROM altinn3sim.act') for _ in (1,))} in Altinn 3")
