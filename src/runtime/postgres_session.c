@@ -8,6 +8,10 @@
 
 #define SESSION_WAIT_MS (SYNC_DB_STATEMENT_MS)
 
+/*
+ * A prepared statement keeps its plan. One made while a table was empty would scan it, or hash it
+ * whole, when it is full, until statistics change; all our statements look keys up by an index.
+ */
 static const struct sync_statement session_settings = {
     "session_settings",
     "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false),"
@@ -16,7 +20,10 @@ static const struct sync_statement session_settings = {
     " pg_catalog.set_config('idle_in_transaction_session_timeout', $3, false),"
     " pg_catalog.set_config('tcp_user_timeout', $4, false),"
     " pg_catalog.set_config('default_transaction_isolation', 'read committed', false),"
-    " pg_catalog.current_setting('synchronous_commit')",
+    " pg_catalog.current_setting('synchronous_commit'),"
+    " pg_catalog.set_config('enable_seqscan', 'off', false),"
+    " pg_catalog.set_config('enable_hashjoin', 'off', false),"
+    " pg_catalog.set_config('enable_mergejoin', 'off', false)",
 };
 #define COLUMN_SYNCHRONOUS_COMMIT 6
 
