@@ -129,7 +129,11 @@ static sync_status wrong(const struct reader *reader, enum sync_code code, const
                          const char *what)
 {
     char field[sizeof reader->err->field];
-    (void)snprintf(field, sizeof field, "%s%s", reader->place, name);
+    size_t place = strlen(reader->place);
+    if (name[0] == '\0' && place > 0) {
+        place--; /* the element itself, without the dot before a name */
+    }
+    (void)snprintf(field, sizeof field, "%.*s%s", (int)place, reader->place, name);
     return sync_fail_field(reader->err, SYNC_CLASS_PARK, code, field, "%s", what);
 }
 

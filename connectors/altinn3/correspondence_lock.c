@@ -1,7 +1,6 @@
 /*
  * Placeholders, the lock of the entity rows, their states, and adoption of mappings made elsewhere.
- * The lock statement returns nothing that decides: what it joins it would see as it was before it
- * waited. Not here: rows of Altinn 3 that a mapping brings (correspondence_ask.c,
+ * Not here: rows of Altinn 3 that a mapping brings (correspondence_ask.c,
  * correspondence_fill.c).
  */
 #include "correspondence_store.h"
@@ -58,31 +57,35 @@ static sync_status place_rows(struct sync_db *db, struct sync_arena *arena, cons
     return count == 0 ? SYNC_OK : exec_ids(db, arena, &statement, ids, count, NULL, err);
 }
 
+/*
+ * The lock statement reads columns of the row it locks and joins nothing: of a row that it waited
+ * for, the server returns the version that the other one committed (PostgreSQL 13.2.1), while rows
+ * of other tables would be those of before the wait.
+ */
 static sync_status lock_rows(struct sync_db *db, struct sync_arena *arena, const int32_t *ids,
-                             size_t count, struct sync_error *err)
+                             size_t count, struct sync_result *ret_result, struct sync_error *err)
 {
     static const struct sync_statement statement = {
         "correspondence_lock",
-        "SELECT count(*) FROM (SELECT FROM sync.correspondence c"
-        " WHERE c.altinn2_id = ANY ($1::int4[]) ORDER BY c.altinn2_id FOR UPDATE) AS locked"};
-    SYNC_RESULT result = {0};
-    sync_status status = exec_ids(db, arena, &statement, ids, count, &result, err);
-    if (!sync_is_ok(status)) {
-        return status;
-    }
-    if (sync_result_int8(&result, 0, 0) != (int64_t)count) {
+        "SELECT c.altinn2_id, c.mapping, c.altinn3_id, c.gate, c.visible_at, c.has_read,"
+        " c.has_confirmed, c.has_archived, c.is_purged, c.max_soft_deleted, c.max_restored,"
+        " c.max_archived, c.a2_read, c.a2_confirmed, c.a2_deleted, c.dlg_opened, c.dlg_confirmed,"
+        " c.dlg_deleted, c.dlg_label, c.version FROM sync.correspondence c"
+        " WHERE c.altinn2_id = ANY ($1::int4[]) ORDER BY c.altinn2_id FOR UPDATE"};
+    sync_status status = exec_ids(db, arena, &statement, ids, count, ret_result, err);
+    if (sync_is_ok(status) && (size_t)ret_result->rows != count) {
         return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_DB_CONFLICT,
-                         "lock %zu messages: %lld rows were there", count,
-                         (long long)sync_result_int8(&result, 0, 0));
+                         "lock %zu messages: %d rows were there", count, ret_result->rows);
     }
-    return SYNC_OK;
+    return status;
 }
 
 sync_status message_lock_rows(struct sync_db *db, struct sync_arena *arena, const int32_t *ids,
                               size_t count, struct sync_error *err)
 {
     sync_status status = place_rows(db, arena, ids, count, err);
-    return sync_is_ok(status) ? lock_rows(db, arena, ids, count, err) : status;
+    SYNC_RESULT result = {0};
+    return sync_is_ok(status) ? lock_rows(db, arena, ids, count, &result, err) : status;
 }
 
 static int compare_ids(const void *left, const void *right)
@@ -150,28 +153,18 @@ static void read_state(const struct sync_result *r, int row, struct status_state
     state->version = sync_result_int8(r, row, 19);
 }
 
-static sync_status read_states(struct sync_db *db, struct sync_arena *arena,
+static sync_status lock_states(struct sync_db *db, struct sync_arena *arena,
                                struct message **messages, const int32_t *ids, size_t count,
                                struct sync_error *err)
 {
-    static const struct sync_statement statement = {
-        "correspondence_read",
-        "SELECT c.altinn2_id, c.mapping, c.altinn3_id, c.gate, c.visible_at, c.has_read,"
-        " c.has_confirmed, c.has_archived, c.is_purged, c.max_soft_deleted, c.max_restored,"
-        " c.max_archived, c.a2_read, c.a2_confirmed, c.a2_deleted, c.dlg_opened, c.dlg_confirmed,"
-        " c.dlg_deleted, c.dlg_label, c.version"
-        " FROM sync.correspondence c WHERE c.altinn2_id = ANY ($1::int4[]) ORDER BY c.altinn2_id"};
     SYNC_RESULT result = {0};
-    sync_status status = exec_ids(db, arena, &statement, ids, count, &result, err);
-    if (!sync_is_ok(status)) {
-        return status;
-    }
-    SYNC_ASSERT((size_t)result.rows == count); /* they are locked */
-    for (size_t i = 0; i < count; i++) {
+    sync_status status = lock_rows(db, arena, ids, count, &result, err);
+    for (size_t i = 0; sync_is_ok(status) && i < count; i++) {
         SYNC_ASSERT(sync_result_int4(&result, (int)i, 0) == ids[i]);
         read_state(&result, (int)i, &messages[i]->state);
+        messages[i]->before = messages[i]->state;
     }
-    return SYNC_OK;
+    return status;
 }
 
 /* CS-18: Altinn 3 has a row with the id, and we have no mapping. Its gate is confirmed under the
@@ -275,10 +268,7 @@ sync_status message_lock(struct sync_db *db, struct sync_batch *batch, struct sy
     }
     status = place_unseen(db, batch, ids, count, err);
     if (sync_is_ok(status)) {
-        status = lock_rows(db, batch->arena, ids, count, err);
-    }
-    if (sync_is_ok(status)) {
-        status = read_states(db, batch->arena, messages, ids, count, err);
+        status = lock_states(db, batch->arena, messages, ids, count, err);
     }
     if (!sync_is_ok(status)) {
         return sync_wrap(err, "lock the messages of a batch");

@@ -6,15 +6,15 @@
  */
 #include "correspondence_store.h"
 
+#include "../../src/runtime/claim.h"
 #include "../../src/runtime/id.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static sync_status message_adoptable(struct sync_db *db, const char *scope, const char *topic,
-                                     int32_t partition, size_t max, struct sync_arena *arena,
-                                     struct sync_key **ret_keys, size_t *ret_count,
-                                     struct sync_error *err)
+static sync_status message_adoptable(struct sync_db *db, const struct sync_place *place, size_t max,
+                                     struct sync_arena *arena, struct sync_key **ret_keys,
+                                     size_t *ret_count, struct sync_error *err)
 {
     /* A held record has passed the check of its key, so the text is a number. */
     static const struct sync_statement statement = {
@@ -28,9 +28,9 @@ static sync_status message_adoptable(struct sync_db *db, const char *scope, cons
         " LIMIT $4"};
     struct sync_params params;
     sync_params_init(&params, arena);
-    sync_params_text(&params, scope);
-    sync_params_text(&params, topic);
-    sync_params_int4(&params, partition);
+    sync_params_text(&params, place->scope);
+    sync_params_text(&params, place->topic);
+    sync_params_int4(&params, place->partition);
     sync_params_int8(&params, (int64_t)max);
     SYNC_RESULT result = {0};
     sync_status status = sync_db_exec(db, &statement, &params, &result, err);

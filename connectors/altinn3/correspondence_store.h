@@ -24,6 +24,7 @@ extern const struct sync_right message_rights[]; /* what this store must be allo
 /* One entity of a batch. The state comes first: the runtime and the rules see only that. */
 struct message {
     struct status_state state;
+    struct status_state before; /* the same as it was locked */
     struct sync_entity *entity;
     size_t key_first, key_count; /* its slice of the batch's keys */
     size_t fact_count;           /* stored facts beyond the keys, when all are read */

@@ -7,7 +7,7 @@
 #include "correspondence_store.h"
 
 #define WRITE_KINDS_MAX 15 /* wire status numbers 0 … 14 */
-#define WRITE_CALLS_MAX 5
+#define WRITE_CALLS_MAX 6
 
 /* One fact to write, with its message. */
 struct written {
@@ -37,8 +37,10 @@ struct write_batch {
     size_t call_count;
 };
 
+/* The next call, with no parameters yet. There is room for one per table. */
 struct write_call *write_call_add(struct write_batch *all, const struct sync_statement *statement,
                                   size_t count);
+/* How many of the facts are wanted. */
 size_t write_count(const struct write_batch *all, bool (*wanted)(const struct status_fact *fact));
 
 /* Each adds nothing when it has nothing to write. Fails: RETRY memory_limit. */

@@ -55,8 +55,8 @@ static sync_status adopt_and_age(struct consumer *c, int32_t partition, size_t a
     struct sync_key *keys = NULL;
     size_t count = 0;
     size_t aged = 0;
-    sync_status status = a->applier.store->adoptable(a->db, c->scope, c->topic, partition,
-                                                     adopt_max, &a->arena, &keys, &count, err);
+    sync_status status =
+        a->applier.store->adoptable(a->db, &place, adopt_max, &a->arena, &keys, &count, err);
     if (sync_is_ok(status) && count > 0) {
         status = sync_apply_batch(&a->applier, &a->batch, keys, count, ret_lane_effects, err);
     }

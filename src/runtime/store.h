@@ -59,9 +59,12 @@ struct sync_batch {
     void *store_data; /* what the store keeps from one of its steps to the next; NULL at first */
 };
 
+struct sync_place; /* claim.h: one partition of one consumer */
+
 struct sync_store {
     const char *name;
-    const struct sync_right *rights; /* beyond the common ones; ended by a NULL schema; NULL = none */
+    const struct sync_right
+        *rights; /* beyond the common ones; ended by a NULL schema; NULL = none */
     /*
      * Looks up, without a lock, which undecided records are settled: known and nothing left to set.
      * Sets decided, settled and the fold (duplicate, rule).
@@ -84,9 +87,9 @@ struct sync_store {
      * Adoption sweep: which of the held ids of this consumer's partition exist now in Altinn 3.
      * Fills ret_keys (arena), at most max.
      */
-    sync_status (*adoptable)(struct sync_db *db, const char *scope, const char *topic,
-                             int32_t partition, size_t max, struct sync_arena *arena,
-                             struct sync_key **ret_keys, size_t *ret_count, struct sync_error *err);
+    sync_status (*adoptable)(struct sync_db *db, const struct sync_place *place, size_t max,
+                             struct sync_arena *arena, struct sync_key **ret_keys,
+                             size_t *ret_count, struct sync_error *err);
 };
 const struct sync_store *sync_store_find(const char *name);
 

@@ -7,8 +7,8 @@
 #include "../../connectors/altinn3/correspondence_store.h"
 #include "../../src/core/limits.h"
 #include "../../src/runtime/apply.h"
-#include "../../src/runtime/id.h"
-#include "../../src/runtime/migrate.h"
+#include "../../src/runtime/claim.h"
+#include "../../src/runtime/clock.h"
 #include "../../src/runtime/id.h"
 #include "../../src/runtime/migrate.h"
 
@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -487,6 +488,74 @@ static void a_locked_message_makes_the_batch_give_way(void **state)
     one(change, "CS-28");
 }
 
+/* Asks until the query gives more than 0; false when the deadline has passed. */
+static bool wait_until(struct sync_db *db, const struct sync_statement *statement)
+{
+    int64_t deadline_us = sync_clock_monotonic_us() + 10 * SECOND;
+    while (sync_clock_monotonic_us() < deadline_us) {
+        struct sync_error err;
+        SYNC_RESULT result = {0};
+        if (!sync_is_ok(sync_db_exec(db, statement, NULL, &result, &err))) {
+            return false;
+        }
+        if (sync_result_int8(&result, 0, 0) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Another process holds the message, stores the very fact, and commits once somebody waits for it.
+ */
+static void store_while_awaited(int ready)
+{
+    static const struct sync_statement awaited = {
+        "awaited",
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"};
+    struct sync_db_options options = {.dsn = world.dsn, .application = "test_other"};
+    struct sync_db *db = NULL;
+    struct sync_error err;
+    bool done =
+        sync_is_ok(sync_db_new(&options, &db, &err)) &&
+        sync_is_ok(sync_db_script(
+            db,
+            "BEGIN; UPDATE sync.correspondence SET version = version + 1, has_confirmed = true,"
+            " a2_confirmed = 2 WHERE altinn2_id = 112; INSERT INTO sync.correspondence_fact VALUES"
+            " (112, 6, 0, 1741078800, 1741078800000000, 0, 2, true, true, false,"
+            " '01000000-0000-0000-0000-000000000000', 'test')",
+            &err));
+    done = done && write(ready, "x", 1) == 1 && wait_until(db, &awaited) &&
+           sync_is_ok(sync_db_script(db, "COMMIT", &err));
+    _exit(done ? 0 : 1);
+}
+
+static void what_was_stored_while_the_lock_was_awaited_is_known(void **state)
+{
+    int ready[2], code = 1;
+    char byte;
+    (void)state;
+    NEEDS_DATABASE();
+    insert_message(112, true);
+    one_a2(112, STATUS_READ, NINE, &P, "CS-28");
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        store_while_awaited(ready[1]);
+    }
+    (void)close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    struct status_change change = change_of(TO_ALTINN3, 112, STATUS_CONFIRMED, NINE, &P);
+    must(apply_changes(TO_ALTINN3, &change, 1));
+    (void)close(ready[0]);
+    assert_int_equal(waitpid(child, &code, 0), child);
+    assert_int_equal(code, 0);
+    expect_rule(0, "CS-20");
+    assert_false(world.records[0].settled);
+    assert_int_equal(facts(112), 2);
+    assert_int_equal(status_rows(112), 1);
+}
+
 static void one_second_in_one_batch_is_one_fact(void **state)
 {
     struct status_change changes[4];
@@ -624,12 +693,14 @@ static void the_sweep_finds_held_ids_that_altinn_3_has(void **state)
     one_a2(203, STATUS_READ, NINE, &P, "CS-14");
     insert_message(203, true);
     sync_arena_reset(&world.arena, 0);
-    must(sync_store_correspondence.adoptable(world.db, TO_ALTINN3->name, A2TOPIC, 0, 500,
-                                             &world.arena, &keys, &count, &world.err));
+    struct sync_place place = {TO_ALTINN3->name, A2TOPIC, 0};
+    must(sync_store_correspondence.adoptable(world.db, &place, 500, &world.arena, &keys, &count,
+                                             &world.err));
     assert_int_equal(count, 1);
     assert_int_equal(message_id_of(&keys[0]), 203);
-    must(sync_store_correspondence.adoptable(world.db, TO_ALTINN3->name, A2TOPIC, 9, 500,
-                                             &world.arena, &keys, &count, &world.err));
+    place.partition = 9;
+    must(sync_store_correspondence.adoptable(world.db, &place, 500, &world.arena, &keys, &count,
+                                             &world.err));
     assert_int_equal(count, 0);
     run_sql("DELETE FROM sync.hold WHERE entity_key IN ('202', '203')");
 }
@@ -958,6 +1029,7 @@ int main(void)
         cmocka_unit_test(history_says_so_in_its_text),
         cmocka_unit_test(a_known_key_is_settled_and_takes_no_lock),
         cmocka_unit_test(a_locked_message_makes_the_batch_give_way),
+        cmocka_unit_test(what_was_stored_while_the_lock_was_awaited_is_known),
         cmocka_unit_test(one_second_in_one_batch_is_one_fact),
         cmocka_unit_test(soft_delete_and_restore_are_delete_events_only),
         cmocka_unit_test(passive_history_is_kept_and_passive_news_is_not),
