@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static int64_t number_of(const char *text)
 {
@@ -49,6 +50,30 @@ static void parse(int argc, char **argv, struct bench *bench)
             exit(2);
         }
     }
+}
+
+/* CPU time of the server's process for our connection, when it runs on this machine; else 0. */
+static double server_cpu_seconds(struct bench *bench)
+{
+    static const struct sync_statement statement = {"bench_pid", "SELECT pg_backend_pid()"};
+    char path[64];
+    unsigned long user = 0, kernel = 0;
+    struct sync_error err;
+    SYNC_RESULT result = {0};
+    if (!sync_is_ok(sync_db_exec(bench->db, &statement, NULL, &result, &err))) {
+        return 0;
+    }
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)sync_result_int4(&result, 0, 0));
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        return 0;
+    }
+    if (fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+               &kernel) != 2) {
+        user = kernel = 0;
+    }
+    (void)fclose(file);
+    return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
 }
 
 static sync_status run(const char *mode, struct bench *bench, int64_t *ret_us,
@@ -90,6 +115,7 @@ int main(int argc, char **argv)
     SYNC_ASSERT(memory != NULL);
     sync_arena_init(&bench.arena, memory, SYNC_BATCH_ARENA_BYTES);
     sync_status status = run(argv[1], &bench, &us, &err);
+    double server_s = sync_is_ok(status) ? server_cpu_seconds(&bench) : 0;
     sync_db_free(&bench.db);
     free(memory);
     if (!sync_is_ok(status)) {
@@ -99,8 +125,12 @@ int main(int argc, char **argv)
     (void)getrusage(RUSAGE_SELF, &usage);
     (void)printf("{\"mode\":\"%s\",\"events\":%" PRId64 ",\"messages\":%" PRId64
                  ",\"batch\":%" PRId64 ",\"seed\":%" PRIu64
-                 ",\"seconds\":%.3f,\"events_per_s\":%.0f,\"peak_rss_kib\":%ld}\n",
+                 ",\"seconds\":%.3f,\"events_per_s\":%.0f,\"client_cpu_s\":%.2f,\"server_cpu_s\":%."
+                 "2f,\"peak_rss_kib\":%ld}\n",
                  argv[1], bench.events, bench.messages, bench.batch, bench.seed, (double)us / 1e6,
-                 us > 0 ? (double)bench.events * 1e6 / (double)us : 0.0, usage.ru_maxrss);
+                 us > 0 ? (double)bench.events * 1e6 / (double)us : 0.0,
+                 (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                     (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
+                 server_s, usage.ru_maxrss);
     return 0;
 }
