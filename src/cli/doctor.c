@@ -4,32 +4,25 @@
 
 #include <stdarg.h>
 
-static void add_line(struct doctor *doctor, const char *const *where, const char *result,
-                     const char *seen, const char *fix)
-{
-    sync_table_row(doctor->table, SYNC_CELLS(where[0], where[1], result, seen, fix));
-}
-
-void doctor_good(struct doctor *doctor, const char *area, const char *check, const char *format,
-                 ...)
+void doctor_good(struct doctor *doctor, const char *check, const char *format, ...)
 {
     char seen[256];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(seen, sizeof seen, format, args);
     va_end(args);
-    add_line(doctor, (const char *const[]){area, check}, "ok", seen, "");
+    sync_table_row(doctor->table, SYNC_CELLS(doctor->area, check, "ok", seen, ""));
 }
 
-void doctor_finding(struct doctor *doctor, const char *area, const char *check, const char *fix,
-                    const char *format, ...)
+void doctor_finding(struct doctor *doctor, const char *check, const char *fix, const char *format,
+                    ...)
 {
     char seen[400];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(seen, sizeof seen, format, args);
     va_end(args);
-    add_line(doctor, (const char *const[]){area, check}, "FINDING", seen, fix);
+    sync_table_row(doctor->table, SYNC_CELLS(doctor->area, check, "FINDING", seen, fix));
     doctor->findings++;
 }
 
@@ -41,7 +34,9 @@ int sync_cli_doctor(struct sync_cli *cli, int argc, char **argv)
         return wrong;
     }
     struct doctor doctor = {.cli = cli, .table = sync_table_new(columns)};
+    doctor.area = "kafka";
     doctor_kafka(&doctor);
+    doctor.area = "database";
     doctor_database(&doctor);
     sync_table_print(&doctor.table, cli->json, stdout);
     if (!cli->quiet) {

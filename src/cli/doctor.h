@@ -8,16 +8,17 @@ struct doctor {
     struct sync_cli *cli;
     struct sync_table *table;
     int findings;
+    const char *area;     /* of the lines that follow */
     char cluster_id[64];  /* "" = the broker did not answer */
     bool settings_hidden; /* this broker shows no settings of topics */
 };
 
 /* One line: the check is fine; detail says what was seen. */
-void doctor_good(struct doctor *doctor, const char *area, const char *check, const char *format,
-                 ...) __attribute__((format(printf, 4, 5)));
+void doctor_good(struct doctor *doctor, const char *check, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* One line: something is wrong; fix is one sentence that says what to do. */
-void doctor_finding(struct doctor *doctor, const char *area, const char *check, const char *fix,
-                    const char *format, ...) __attribute__((format(printf, 5, 6)));
+void doctor_finding(struct doctor *doctor, const char *check, const char *fix, const char *format,
+                    ...) __attribute__((format(printf, 4, 5)));
 
 /* Broker, cluster and the topics of topics.yaml. */
 void doctor_kafka(struct doctor *doctor);

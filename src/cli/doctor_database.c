@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AREA        "database"
 #define MISSING_MAX 64
 #define SKEW_MAX_US 2000000 /* an echo is recognised within 2 s */
 #define GRANTS_FIX  "run examples/sql/grants.sql after \"altinn-sync db migrate\""
@@ -44,20 +43,19 @@ static bool ask(struct doctor *doctor, struct sync_db *db, const struct sync_sta
     if (sync_is_ok(sync_db_exec(db, statement, NULL, ret_result, &err))) {
         return true;
     }
-    doctor_finding(doctor, AREA, statement->name, GRANTS_FIX, "%s", err.text);
+    doctor_finding(doctor, statement->name, GRANTS_FIX, "%s", err.text);
     return false;
 }
 
 static void check_slots_and_origins(struct doctor *doctor, int32_t limit, int32_t used)
 {
     if (used > limit) {
-        doctor_finding(doctor, AREA, "max_replication_slots",
+        doctor_finding(doctor, "max_replication_slots",
                        "raise it in postgresql.conf and restart PostgreSQL",
                        "%d slots and origins, max_replication_slots is %d", used, limit);
         return;
     }
-    doctor_good(doctor, AREA, "max_replication_slots", "%d slots and origins of at most %d", used,
-                limit);
+    doctor_good(doctor, "max_replication_slots", "%d slots and origins of at most %d", used, limit);
 }
 
 static void check_server(struct doctor *doctor, struct sync_db *db)
@@ -69,12 +67,12 @@ static void check_server(struct doctor *doctor, struct sync_db *db)
     struct sync_bytes version = sync_result_bytes(&r, 0, 0);
     struct sync_bytes level = sync_result_bytes(&r, 0, 1);
     struct sync_bytes role = sync_result_bytes(&r, 0, 6);
-    doctor_good(doctor, AREA, "connection", "PostgreSQL %.*s as role %.*s", (int)version.size,
+    doctor_good(doctor, "connection", "PostgreSQL %.*s as role %.*s", (int)version.size,
                 (const char *)version.data, (int)role.size, (const char *)role.data);
     if (sync_bytes_equal(level, sync_bytes_text("logical"))) {
-        doctor_good(doctor, AREA, "wal_level", "logical");
+        doctor_good(doctor, "wal_level", "logical");
     } else {
-        doctor_finding(doctor, AREA, "wal_level",
+        doctor_finding(doctor, "wal_level",
                        "set wal_level = logical in postgresql.conf and restart PostgreSQL",
                        "%.*s, so no change of Altinn 3 can be captured", (int)level.size,
                        (const char *)level.data);
@@ -82,15 +80,15 @@ static void check_server(struct doctor *doctor, struct sync_db *db)
     check_slots_and_origins(doctor, sync_result_int4(&r, 0, 2), sync_result_int4(&r, 0, 3));
     int32_t deadlock_ms = sync_result_int4(&r, 0, 4);
     if (deadlock_ms < SYNC_DB_WAIT_ALTINN3_MS) {
-        doctor_finding(doctor, AREA, "deadlock_timeout",
+        doctor_finding(doctor, "deadlock_timeout",
                        "set deadlock_timeout = 1s or more, so that we give way before it",
                        "%d ms, and we may hold a lock of Altinn 3 for %d ms", deadlock_ms,
                        SYNC_DB_WAIT_ALTINN3_MS);
     } else {
-        doctor_good(doctor, AREA, "deadlock_timeout", "%d ms", deadlock_ms);
+        doctor_good(doctor, "deadlock_timeout", "%d ms", deadlock_ms);
     }
     if (sync_result_int4(&r, 0, 5) < 1) {
-        doctor_finding(doctor, AREA, "max_wal_senders",
+        doctor_finding(doctor, "max_wal_senders",
                        "raise it in postgresql.conf and restart PostgreSQL", "0");
     }
 }
@@ -107,12 +105,12 @@ static void check_clock(struct doctor *doctor, struct sync_db *db)
     int64_t skew_us = sync_result_time(&r, 0, 0) - (before_us + (after_us - before_us) / 2);
     int64_t sure_us = llabs(skew_us) - (after_us - before_us) / 2;
     if (sure_us > SKEW_MAX_US) {
-        doctor_finding(doctor, AREA, "clock", "synchronise both clocks (chrony, NTP)",
+        doctor_finding(doctor, "clock", "synchronise both clocks (chrony, NTP)",
                        "the server's clock is %.1f s %s of ours", (double)llabs(skew_us) / 1e6,
                        skew_us > 0 ? "ahead" : "behind");
         return;
     }
-    doctor_good(doctor, AREA, "clock", "%.3f s apart", (double)llabs(skew_us) / 1e6);
+    doctor_good(doctor, "clock", "%.3f s apart", (double)llabs(skew_us) / 1e6);
 }
 
 /* False when the tables are not there, so that nothing can be asked of them. */
@@ -120,11 +118,11 @@ static bool check_schema(struct doctor *doctor, struct sync_db *db)
 {
     struct sync_error err = {0};
     if (sync_is_ok(sync_db_schema_check(db, &err))) {
-        doctor_good(doctor, AREA, "schema", "every migration of this version is applied");
+        doctor_good(doctor, "schema", "every migration of this version is applied");
         return true;
     }
-    doctor_finding(doctor, AREA, "schema",
-                   "run \"altinn-sync db migrate\", then examples/sql/grants.sql", "%s", err.text);
+    doctor_finding(doctor, "schema", "run \"altinn-sync db migrate\", then examples/sql/grants.sql",
+                   "%s", err.text);
     return false;
 }
 
@@ -135,14 +133,14 @@ static void check_rights(struct doctor *doctor, struct sync_db *db, const char *
     size_t count = 0;
     struct sync_error err = {0};
     if (!sync_is_ok(sync_rights_missing(db, rights, missing, MISSING_MAX, &count, &err))) {
-        doctor_finding(doctor, AREA, check, GRANTS_FIX, "%s", err.text);
+        doctor_finding(doctor, check, GRANTS_FIX, "%s", err.text);
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        doctor_finding(doctor, AREA, check, GRANTS_FIX, "the role lacks %s", missing[i]);
+        doctor_finding(doctor, check, GRANTS_FIX, "the role lacks %s", missing[i]);
     }
     if (count == 0) {
-        doctor_good(doctor, AREA, check, "the role may do what a consumer does");
+        doctor_good(doctor, check, "the role may do what a consumer does");
     }
 }
 
@@ -164,17 +162,17 @@ static void check_origins(struct doctor *doctor, struct sync_db *db)
     SYNC_RESULT r = {0};
     sync_status status = sync_db_migrate_origins(db, pool, true, &missing, &err);
     if (!sync_is_ok(status) || missing > 0) {
-        doctor_finding(doctor, AREA, "origins", "run \"altinn-sync db migrate\"",
+        doctor_finding(doctor, "origins", "run \"altinn-sync db migrate\"",
                        "%d of the origins of a pool of %d are missing %s", missing, pool, err.text);
     } else {
-        doctor_good(doctor, AREA, "origins", "every route has its pool of %d", pool);
+        doctor_good(doctor, "origins", "every route has its pool of %d", pool);
     }
     if (!ask(doctor, db, &doctor_origins, &r)) {
         return;
     }
     for (int i = 0; i < r.rows; i++) {
         struct sync_bytes name = sync_result_bytes(&r, i, 0);
-        doctor_finding(doctor, AREA, "origins",
+        doctor_finding(doctor, "origins",
                        "grant EXECUTE on it to the role (examples/sql/roles.sql)",
                        "the role may not call %.*s", (int)name.size, (const char *)name.data);
     }
@@ -191,24 +189,24 @@ static void check_slot(struct doctor *doctor, struct sync_db *db)
         status = capture_slot_read(db, SYNC_CAPTURE_ALTINN3, &source, &slot, &err);
     }
     if (!sync_is_ok(status)) {
-        doctor_finding(doctor, AREA, "slot", GRANTS_FIX, "%s", err.text);
+        doctor_finding(doctor, "slot", GRANTS_FIX, "%s", err.text);
         return;
     }
     if (!source.found) {
-        doctor_finding(doctor, AREA, "slot", init, "capture init was never run");
+        doctor_finding(doctor, "slot", init, "capture init was never run");
     } else if (!slot.found) {
-        doctor_finding(doctor, AREA, "slot", init, "slot %s is gone", source.slot);
+        doctor_finding(doctor, "slot", init, "slot %s is gone", source.slot);
     } else if (strcmp(slot.wal_status, "lost") == 0) {
-        doctor_finding(doctor, AREA, "slot", init, "slot %s lost its log", source.slot);
+        doctor_finding(doctor, "slot", init, "slot %s lost its log", source.slot);
     } else if (slot.open_gaps > 0) {
-        doctor_finding(doctor, AREA, "slot", "see \"altinn-sync capture status\"",
+        doctor_finding(doctor, "slot", "see \"altinn-sync capture status\"",
                        "%" PRId64 " open gaps", slot.open_gaps);
     } else if (!slot.publication_found) {
-        doctor_finding(doctor, AREA, "slot",
+        doctor_finding(doctor, "slot",
                        "let the owner of the tables run connectors/altinn3/sql/publication.sql",
                        "publication %s lacks a table", source.publication);
     } else {
-        doctor_good(doctor, AREA, "slot", "%s, %s, %.1f MiB of log kept", source.slot,
+        doctor_good(doctor, "slot", "%s, %s, %.1f MiB of log kept", source.slot,
                     slot.active ? "read" : "nobody reads it",
                     (double)slot.retained_bytes / 1048576);
     }
@@ -227,16 +225,16 @@ static void check_cluster(struct doctor *doctor, struct sync_db *db)
     sync_params_init(&params, &none);
     sync_params_text(&params, doctor->cluster_id);
     if (!sync_is_ok(sync_db_exec(db, &doctor_cluster, &params, &r, &err))) {
-        doctor_finding(doctor, AREA, "cluster", GRANTS_FIX, "%s", err.text);
+        doctor_finding(doctor, "cluster", GRANTS_FIX, "%s", err.text);
         return;
     }
     if (r.rows == 0) {
-        doctor_good(doctor, AREA, "cluster", "positions belong to this Kafka cluster");
+        doctor_good(doctor, "cluster", "positions belong to this Kafka cluster");
         return;
     }
     struct sync_bytes topic = sync_result_bytes(&r, 0, 0);
     doctor_finding(
-        doctor, AREA, "cluster",
+        doctor, "cluster",
         "correct kafka.bootstrap_servers or database.dsn: the two do not belong together",
         "the position of %.*s was taken on another Kafka cluster", (int)topic.size,
         (const char *)topic.data);
@@ -253,8 +251,8 @@ void doctor_database(struct doctor *doctor)
         status = sync_db_connect(db, &err);
     }
     if (!sync_is_ok(status)) {
-        doctor_finding(doctor, AREA, "connection", "check database.dsn, the server and the network",
-                       "%s", err.text);
+        doctor_finding(doctor, "connection", "check database.dsn, the server and the network", "%s",
+                       err.text);
         sync_db_free(&db);
         return;
     }

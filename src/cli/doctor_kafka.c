@@ -7,14 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AREA            "kafka"
 #define SETTINGS_MS_MAX 3000 /* the broker has just answered another question */
 #define APPLY_FIX       "run \"altinn-sync topics apply\""
 
 /* Settings that the guarantees lean on; others may differ for good reasons. */
-static const char *const needed_settings[] = {"cleanup.policy",    "message.timestamp.type",
-                                              "max.message.bytes", "min.insync.replicas",
-                                              "compression.type",  "retention.ms"};
+static const struct sync_kafka_setting needed_settings[] = {
+    {.name = "cleanup.policy"},    {.name = "message.timestamp.type"},
+    {.name = "max.message.bytes"}, {.name = "min.insync.replicas"},
+    {.name = "compression.type"},  {.name = "retention.ms"},
+};
 #define NEEDED_COUNT (sizeof needed_settings / sizeof needed_settings[0])
 
 static sync_status load_topics(const struct doctor *doctor, struct sync_topics **ret_topics,
@@ -31,20 +32,20 @@ static bool is_wanted(const struct sync_topic *topic)
     return topic->state == SYNC_TOPIC_PRESENT || topic->state == SYNC_TOPIC_DEPRECATED;
 }
 
-/* Settings of a topic; all empty when this broker shows none. */
+/* Values of a topic; all empty when this broker shows none. */
 static sync_status ask_settings(struct doctor *doctor, struct sync_kafka_looker *looker,
-                                const struct sync_topic *topic,
-                                char (*ret_found)[SYNC_KAFKA_SETTING_TEXT], struct sync_error *err)
+                                const char *topic, struct sync_kafka_setting *found,
+                                struct sync_error *err)
 {
     int timeout_ms = doctor->cli->timeout_ms;
     timeout_ms = timeout_ms < SETTINGS_MS_MAX ? timeout_ms : SETTINGS_MS_MAX;
-    memset(ret_found, 0, NEEDED_COUNT * sizeof ret_found[0]);
+    memcpy(found, needed_settings, sizeof needed_settings);
     if (doctor->settings_hidden) {
         return SYNC_OK;
     }
-    sync_status status = sync_kafka_topic_settings(looker, topic->name, needed_settings,
-                                                   NEEDED_COUNT, timeout_ms, ret_found, err);
-    doctor->settings_hidden = sync_is_ok(status) && ret_found[0][0] == '\0';
+    sync_status status =
+        sync_kafka_topic_settings(looker, topic, found, NEEDED_COUNT, timeout_ms, err);
+    doctor->settings_hidden = sync_is_ok(status) && found[0].value[0] == '\0';
     return status;
 }
 
@@ -52,24 +53,24 @@ static sync_status ask_settings(struct doctor *doctor, struct sync_kafka_looker 
 static void check_settings(struct doctor *doctor, struct sync_kafka_looker *looker,
                            const struct sync_topic *topic)
 {
-    char found[NEEDED_COUNT][SYNC_KAFKA_SETTING_TEXT];
+    struct sync_kafka_setting found[NEEDED_COUNT];
     struct sync_error err = {0};
-    if (!sync_is_ok(ask_settings(doctor, looker, topic, found, &err))) {
-        doctor_finding(doctor, AREA, topic->name,
+    if (!sync_is_ok(ask_settings(doctor, looker, topic->name, found, &err))) {
+        doctor_finding(doctor, topic->name,
                        "grant DescribeConfigs on the topic to see its settings", "%s", err.text);
         return;
     }
     bool equal = true;
     for (size_t i = 0; i < NEEDED_COUNT; i++) {
-        const char *wanted = sync_topic_setting(topic, needed_settings[i]);
-        if (wanted != NULL && found[i][0] != '\0' && strcmp(wanted, found[i]) != 0) {
+        const char *wanted = sync_topic_setting(topic, found[i].name);
+        if (wanted != NULL && found[i].value[0] != '\0' && strcmp(wanted, found[i].value) != 0) {
             equal = false;
-            doctor_finding(doctor, AREA, topic->name, "set it on the topic with kafka-configs",
-                           "%s is %s, topics.yaml says %s", needed_settings[i], found[i], wanted);
+            doctor_finding(doctor, topic->name, "set it on the topic with kafka-configs",
+                           "%s is %s, topics.yaml says %s", found[i].name, found[i].value, wanted);
         }
     }
     if (equal) {
-        doctor_good(doctor, AREA, topic->name, "%d partitions, settings %s", (int)topic->partitions,
+        doctor_good(doctor, topic->name, "%d partitions, settings %s", (int)topic->partitions,
                     doctor->settings_hidden ? "not shown by this broker" : "as in topics.yaml");
     }
 }
@@ -78,12 +79,12 @@ static void check_topic(struct doctor *doctor, struct sync_kafka_looker *looker,
                         const struct sync_topic *topic, int32_t partitions)
 {
     if (partitions == 0) {
-        doctor_finding(doctor, AREA, topic->name, APPLY_FIX ", or grant Describe on it",
+        doctor_finding(doctor, topic->name, APPLY_FIX ", or grant Describe on it",
                        "there is no such topic, or we may not see it");
         return;
     }
     if (partitions != topic->partitions) {
-        doctor_finding(doctor, AREA, topic->name,
+        doctor_finding(doctor, topic->name,
                        "a keyed topic keeps its partitions: correct topics.yaml, or make a new "
                        "version of the topic",
                        "%d partitions, topics.yaml says %d", (int)partitions,
@@ -96,13 +97,12 @@ static void check_topic(struct doctor *doctor, struct sync_kafka_looker *looker,
 static void check_cluster(struct doctor *doctor, const struct sync_topics *topics)
 {
     if (topics->cluster_id[0] != '\0' && strcmp(topics->cluster_id, doctor->cluster_id) != 0) {
-        doctor_finding(doctor, AREA, "cluster",
-                       "correct kafka.bootstrap_servers, or cluster.id in topics.yaml",
-                       "this is cluster %s, topics.yaml expects %s", doctor->cluster_id,
-                       topics->cluster_id);
+        doctor_finding(
+            doctor, "cluster", "correct kafka.bootstrap_servers, or cluster.id in topics.yaml",
+            "this is cluster %s, topics.yaml expects %s", doctor->cluster_id, topics->cluster_id);
         return;
     }
-    doctor_good(doctor, AREA, "cluster", "%s reached over librdkafka %s", doctor->cluster_id,
+    doctor_good(doctor, "cluster", "%s reached over librdkafka %s", doctor->cluster_id,
                 sync_kafka_version());
 }
 
@@ -119,7 +119,7 @@ static void check_topics(struct doctor *doctor, struct sync_kafka_looker *looker
                                          doctor->cluster_id, partitions, &err);
     if (!sync_is_ok(status)) {
         doctor->cluster_id[0] = '\0';
-        doctor_finding(doctor, AREA, "broker",
+        doctor_finding(doctor, "broker",
                        "check kafka.bootstrap_servers, the network and kafka.properties", "%s",
                        err.text);
         return;
@@ -144,7 +144,7 @@ void doctor_kafka(struct doctor *doctor)
     struct sync_error err = {0};
     sync_status status = load_topics(doctor, &topics, &err);
     if (!sync_is_ok(status)) {
-        doctor_finding(doctor, AREA, "topics.yaml", "run \"altinn-sync topics validate\"", "%s",
+        doctor_finding(doctor, "topics.yaml", "run \"altinn-sync topics validate\"", "%s",
                        err.text);
         return;
     }
@@ -152,7 +152,7 @@ void doctor_kafka(struct doctor *doctor)
     if (sync_is_ok(status)) {
         check_topics(doctor, looker, topics);
     } else {
-        doctor_finding(doctor, AREA, "client", "correct kafka.properties", "%s", err.text);
+        doctor_finding(doctor, "client", "correct kafka.properties", "%s", err.text);
     }
     sync_kafka_looker_free(&looker);
     free(topics);

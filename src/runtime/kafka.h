@@ -158,14 +158,17 @@ sync_status sync_kafka_ends(struct sync_kafka_looker *looker, const char *topic,
                             int32_t partition_count, int timeout_ms, int64_t *ret_ends,
                             struct sync_error *err);
 /*
- * Values of the named settings of a topic; "" where the broker shows none or does not answer.
- * Blocks: at most timeout_ms + 1 s.  Fails: RETRY unreachable; FATAL topic_refused without the right.
+ * Fills the values of the named settings of a topic; "" where the broker shows none or does not
+ * answer. Blocks: at most timeout_ms + 1 s.  Fails: RETRY unreachable; FATAL topic_refused without
+ * the right.
  */
-#define SYNC_KAFKA_SETTING_TEXT 64
+struct sync_kafka_setting {
+    const char *name;
+    char value[64];
+};
 sync_status sync_kafka_topic_settings(struct sync_kafka_looker *looker, const char *topic,
-                                      const char *const *names, size_t count, int timeout_ms,
-                                      char (*ret_values)[SYNC_KAFKA_SETTING_TEXT],
-                                      struct sync_error *err);
+                                      struct sync_kafka_setting *settings, size_t count,
+                                      int timeout_ms, struct sync_error *err);
 /* Creates what is missing; ret_created counts. Existing topics are left alone. */
 sync_status sync_kafka_create_topics(const struct sync_kafka_options *options,
                                      const struct sync_kafka_topic *topics, size_t count,

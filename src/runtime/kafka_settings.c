@@ -31,21 +31,21 @@ static void ask(rd_kafka_t *handle, const char *topic, int timeout_ms, rd_kafka_
     rd_kafka_ConfigResource_destroy(resource);
 }
 
-static void pick(const rd_kafka_ConfigEntry_t *entry, const char *const *names, size_t count,
-                 char (*values)[SYNC_KAFKA_SETTING_TEXT])
+static void pick(const rd_kafka_ConfigEntry_t *entry, struct sync_kafka_setting *settings,
+                 size_t count)
 {
     const char *name = rd_kafka_ConfigEntry_name(entry);
     const char *value = rd_kafka_ConfigEntry_value(entry);
     for (size_t i = 0; i < count && value != NULL; i++) {
-        if (strcmp(name, names[i]) == 0) {
-            (void)snprintf(values[i], SYNC_KAFKA_SETTING_TEXT, "%s", value);
+        if (strcmp(name, settings[i].name) == 0) {
+            (void)snprintf(settings[i].value, sizeof settings[i].value, "%s", value);
         }
     }
 }
 
 /* The error of the whole answer, or of the one topic in it. */
-static rd_kafka_resp_err_t read_answer(rd_kafka_event_t *event, const char *const *names,
-                                       size_t count, char (*values)[SYNC_KAFKA_SETTING_TEXT])
+static rd_kafka_resp_err_t read_answer(rd_kafka_event_t *event, struct sync_kafka_setting *settings,
+                                       size_t count)
 {
     if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return rd_kafka_event_error(event);
@@ -59,24 +59,25 @@ static rd_kafka_resp_err_t read_answer(rd_kafka_event_t *event, const char *cons
     const rd_kafka_ConfigEntry_t **entries =
         rd_kafka_ConfigResource_configs(resources[0], &entry_count);
     for (size_t i = 0; i < entry_count; i++) {
-        pick(entries[i], names, count, values);
+        pick(entries[i], settings, count);
     }
     return rd_kafka_ConfigResource_error(resources[0]);
 }
 
 sync_status sync_kafka_topic_settings(struct sync_kafka_looker *looker, const char *topic,
-                                      const char *const *names, size_t count, int timeout_ms,
-                                      char (*ret_values)[SYNC_KAFKA_SETTING_TEXT],
-                                      struct sync_error *err)
+                                      struct sync_kafka_setting *settings, size_t count,
+                                      int timeout_ms, struct sync_error *err)
 {
     char tried[320];
     rd_kafka_t *handle = kafka_looker_handle(looker);
-    memset(ret_values, 0, count * sizeof ret_values[0]);
+    for (size_t i = 0; i < count; i++) {
+        settings[i].value[0] = '\0';
+    }
     QUEUE *queue = rd_kafka_queue_new(handle);
     ask(handle, topic, timeout_ms, queue);
     EVENT *event = rd_kafka_queue_poll(queue, timeout_ms + 1000);
     rd_kafka_resp_err_t error =
-        event == NULL ? RD_KAFKA_RESP_ERR__TIMED_OUT : read_answer(event, names, count, ret_values);
+        event == NULL ? RD_KAFKA_RESP_ERR__TIMED_OUT : read_answer(event, settings, count);
     /* The library waits in vain for a broker that knows the request: the embedded one does not. */
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE ||
         error == RD_KAFKA_RESP_ERR__TIMED_OUT) {
