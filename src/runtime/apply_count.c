@@ -9,7 +9,7 @@
 static const char *const outcome_words[SYNC_OUTCOME_COUNT] = {"applied", "duplicate", "stale",
                                                               "echo",    "held",      "parked"};
 
-static struct sync_metric *consumed, *changes, *decisions, *latency, *echoes, *leaks;
+static struct sync_metric *consumed, *changes, *decisions, *latency, *echoes, *leaks, *hops;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void declare(void)
@@ -31,6 +31,9 @@ static void declare(void)
     leaks = sync_metric_new(SYNC_COUNTER, "publisher_leaks_total",
                             "Rows written by the sync that a publisher should have left out.",
                             "direction");
+    hops = sync_metric_new(SYNC_COUNTER, "hops_exceeded_total",
+                           "Changes caused by the sync that were applied once more; must stay 0.",
+                           "direction");
 }
 
 static const char *direction_of(const struct sync_route *route)
@@ -49,13 +52,21 @@ static size_t offset_of(const struct sync_processor *processor, const char *path
     return SIZE_MAX;
 }
 
+/* A bool of the change; false when the record did not decode or the entity has no such field. */
+static bool flag_of(const struct sync_processor *processor, const struct sync_record *record,
+                    const char *path)
+{
+    size_t at = offset_of(processor, path);
+    bool value = false;
+    if (at != SIZE_MAX && record->change != NULL) {
+        memcpy(&value, (const uint8_t *)record->change + at, sizeof value);
+    }
+    return value;
+}
+
 static void count_echo(const struct sync_processor *processor, const struct sync_record *record)
 {
-    size_t at = offset_of(processor, "written_by_sync");
-    bool leaked = false;
-    if (at != SIZE_MAX && record->change != NULL) {
-        memcpy(&leaked, (const uint8_t *)record->change + at, sizeof leaked);
-    }
+    bool leaked = flag_of(processor, record, "written_by_sync");
     const char *direction = direction_of(record->route);
     sync_metric_add(echoes, 1, SYNC_LABELS(direction, leaked ? "publisher" : "origin"));
     if (leaked) {
@@ -94,6 +105,8 @@ static void count_records(const struct sync_processor *processor, const struct s
         }
         if (record->fold.outcome == SYNC_OUTCOME_APPLIED) {
             count_latency(processor, record, wall_us);
+            sync_metric_add(hops, flag_of(processor, record, "origin") ? 1 : 0,
+                            SYNC_LABELS(direction_of(record->route)));
         }
     }
 }
