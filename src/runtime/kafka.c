@@ -45,7 +45,7 @@ struct sync_kafka_consumer {
     rd_kafka_t *handle;
     char topic[256];
     struct partition partitions[SYNC_KAFKA_PARTITIONS_MAX];
-    bool pausing; /* everything assigned is to be paused */
+    bool pausing;           /* everything assigned is to be paused */
     int64_t assigned_at_us; /* monotonic time of the last call to rd_kafka_assign */
     bool reachable;
     uint64_t hints_taken, hints_refused;
@@ -57,9 +57,9 @@ struct sync_kafka_consumer {
 };
 
 /*
- * Sets the whole assignment. The client aborts the process when a partition is removed a second time
- * before its first stop is done (librdkafka #5573), so two calls are kept apart: the stop takes its
- * main thread microseconds.
+ * Sets the whole assignment. The client aborts the process when a partition is removed a second
+ * time before its first stop is done (librdkafka #5573), so two calls are kept apart: the stop
+ * takes its main thread microseconds.
  */
 static rd_kafka_resp_err_t assign_apart(struct sync_kafka_consumer *c,
                                         const rd_kafka_topic_partition_list_t *list)
