@@ -347,6 +347,7 @@ static void proxies_of_the_environment_are_ignored(void **state)
 
 static struct sync_http_request *kept;
 static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t kept_changed = PTHREAD_COND_INITIALIZER;
 static atomic_int taken;
 
 static void handle(struct sync_http_request *request, void *context)
@@ -356,6 +357,7 @@ static void handle(struct sync_http_request *request, void *context)
     if (strcmp(request->path, "/keep") == 0) {
         pthread_mutex_lock(&kept_lock);
         kept = request;
+        pthread_cond_broadcast(&kept_changed);
         pthread_mutex_unlock(&kept_lock);
         return;
     }
@@ -451,16 +453,13 @@ static void many_calls_fly_at_once_and_no_more_than_there_is_room(void **state)
 /* Another thread: waits until the request is kept, then wakes the client. */
 static void *wake_when_kept(void *context)
 {
-    for (;;) {
-        pthread_mutex_lock(&kept_lock);
-        bool there = kept != NULL;
-        pthread_mutex_unlock(&kept_lock);
-        if (there) {
-            sync_http_client_wake(context);
-            return NULL;
-        }
-        usleep(1000);
+    pthread_mutex_lock(&kept_lock);
+    while (!kept) {
+        pthread_cond_wait(&kept_changed, &kept_lock);
     }
+    pthread_mutex_unlock(&kept_lock);
+    sync_http_client_wake(context);
+    return NULL;
 }
 
 static void a_wait_ends_when_it_is_woken_and_abort_cuts_what_flies(void **state)

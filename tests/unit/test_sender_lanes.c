@@ -17,6 +17,7 @@
 #include "runtime/migrate.h"
 #include "runtime/sender.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -172,7 +173,7 @@ static bool comes(int64_t number, const char *format, ...)
     va_end(values);
     int64_t until_us = sync_clock_monotonic_us() + PATIENCE_US, found = ask("%s", text);
     while (found != number && sync_clock_monotonic_us() < until_us) {
-        usleep(2000);
+        (void)poll(NULL, 0, 2); /* until the condition holds */
         found = ask("%s", text);
     }
     if (found != number) {
@@ -385,7 +386,7 @@ static void calls_of_a_message_leave_in_order_one_at_a_time(void **state)
         wait_for(1, "SELECT count(*) FROM sync.outbox WHERE state = 1");
         int64_t until_us = sync_clock_monotonic_us() + PATIENCE_US;
         while (call_count() < i + 1 && sync_clock_monotonic_us() < until_us) {
-            usleep(1000);
+            (void)poll(NULL, 0, 1); /* until the condition holds */
         }
         assert_int_equal(call_count(), i + 1);
         assert_int_equal(calls_with(order[i]), 1);
@@ -427,7 +428,7 @@ static void the_echo_is_expected_before_the_call_leaves(void **state)
     start_sender(NULL);
     int64_t until_us = sync_clock_monotonic_us() + PATIENCE_US;
     while (call_count() == 0 && sync_clock_monotonic_us() < until_us) {
-        usleep(1000);
+        (void)poll(NULL, 0, 1); /* until the condition holds */
     }
     assert_int_equal(ask("SELECT count(*) FROM sync.expected_echo WHERE entity_key = '3' AND kind "
                          "= 6 AND second = 1741078800"
@@ -693,7 +694,7 @@ static void another_owner_fences_the_lane_and_no_call_leaves(void **state)
     int64_t until_us = sync_clock_monotonic_us() + PATIENCE_US;
     while ((fenced = sync_sender_fenced(world.sender)) == -1 &&
            sync_clock_monotonic_us() < until_us) {
-        usleep(1000);
+        (void)poll(NULL, 0, 1); /* until the condition holds */
     }
     assert_int_equal(fenced, 0);
     assert_int_equal(sync_sender_fenced(world.sender), -1);
@@ -714,14 +715,14 @@ static void an_answer_after_the_fence_is_not_written(void **state)
     wait_for(1, STATE(18, "a2/read"));
     int64_t until_us = sync_clock_monotonic_us() + PATIENCE_US;
     while (call_count() == 0 && sync_clock_monotonic_us() < until_us) {
-        usleep(1000);
+        (void)poll(NULL, 0, 1); /* until the condition holds */
     }
     sql("UPDATE sync.partition_owner SET epoch = 4");
     sync_http_answer(bridge.kept[--bridge.kept_count], 200, NULL, (struct sync_bytes){NULL, 0}, 0);
     until_us = sync_clock_monotonic_us() + PATIENCE_US;
     struct sync_sender_counters counters = {0};
     while (counters.fenced == 0 && sync_clock_monotonic_us() < until_us) {
-        usleep(1000);
+        (void)poll(NULL, 0, 1); /* until the condition holds */
         sync_sender_counters(world.sender, &counters);
     }
     assert_int_equal(counters.fenced, 1);
