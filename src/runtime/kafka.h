@@ -158,15 +158,9 @@ sync_status sync_kafka_ends(struct sync_kafka_looker *looker, const char *topic,
                             int32_t partition_count, int timeout_ms, int64_t *ret_ends,
                             struct sync_error *err);
 /*
-<<<<<<< HEAD
  * Fills the values of the named settings of a topic; "" where the broker shows none or does not
  * answer. Blocks: at most timeout_ms + 1 s.  Fails: RETRY unreachable; FATAL topic_refused without
  * the right.
-=======
- * Values of the named settings of a topic; "" where the broker shows none or does not answer.
- * Blocks: at most timeout_ms + 1 s.  Fails: RETRY unreachable; FATAL topic_refused without the
- * right.
->>>>>>> e206c70 (runtime: format limits and Kafka)
  */
 struct sync_kafka_setting {
     const char *name;
