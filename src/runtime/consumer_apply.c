@@ -119,8 +119,11 @@ void consumer_trouble(struct consumer *c, const struct sync_error *err, int64_t 
         breaker_open(c, err, now_us);
         return;
     }
-    if (err->code == SYNC_CODE_DB_CONFLICT || err->code == SYNC_CODE_TIMEOUT) {
-        sync_log_error(SYNC_DEBUG, "again", err); /* everyday: we gave way to the application */
+    if (err->code == SYNC_CODE_DB_CONFLICT || err->code == SYNC_CODE_TIMEOUT ||
+        err->code == SYNC_CODE_DB_ROW_GONE) {
+        /* Everyday: we gave way to the application, or it deleted a row under us. Decided anew,
+         * what misses the row is held or stale. */
+        sync_log_error(SYNC_DEBUG, "again", err);
     } else {
         sync_log_error(SYNC_WARN, "again", err);
     }

@@ -185,9 +185,6 @@ static enum attempt meet_failure(struct consumer *c, const struct sync_error *er
         }
         return refuse(c, p, first->offset, err);
     }
-    if (err->code == SYNC_CODE_DB_ROW_GONE) {
-        return ATTEMPT_AGAIN; /* the row was deleted under us: decided anew it is held or stale */
-    }
     if (err->code == SYNC_CODE_MEMORY_LIMIT && !shrunk) {
         struct sync_error final = *err;
         final.class = SYNC_CLASS_FATAL; /* repeating one record cannot help */
