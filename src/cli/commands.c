@@ -54,20 +54,23 @@ const struct sync_command sync_commands[] = {
              "  altinn-sync capture status altinn3-status"},
     {.group = "Looking",
      .words = "status",
-     .usage = "[--watch] [--interval DURATION] [--count N]",
+     .usage = "[--watch] [--metrics HOST:PORT[,…]] [--interval DURATION] [--count N]",
      .summary = "show routes, effects and sources on one screen",
      .needs_config = true,
      .run = sync_cli_status,
-     .help = "Reads the sync tables and asks the broker where the topics end. Rate is records per "
-             "second, lag is records not applied yet, held and parked are open now; the other "
-             "counts are since the start.\n"
-             "\n"
-             "  --watch              look again and again: a live screen on a terminal, lines "
-             "elsewhere\n"
-             "  --interval DURATION  time between two looks of --watch, 1s unless given\n"
-             "  --count N            end --watch after N looks\n"
-             "\n"
-             "  altinn-sync status --watch"},
+     .help =
+         "Reads the sync tables and asks the broker where the topics end. Rate is records per "
+         "second, lag is records not applied yet, held and parked are open now; the other "
+         "counts are since the start.\n"
+         "\n"
+         "  --watch              look again and again: a live screen on a terminal, lines "
+         "elsewhere\n"
+         "  --metrics HOST:PORT  also ask running processes, with commas between: ready or not, "
+         "oldest unapplied change, latency from capture to commit, rebalances, fences, retries\n"
+         "  --interval DURATION  time between two looks of --watch, 1s unless given\n"
+         "  --count N            end --watch after N looks\n"
+         "\n"
+         "  altinn-sync status --watch"},
     {.group = "Data",
      .words = "load",
      .usage = "FILE",

@@ -22,15 +22,24 @@ static void note_signal(int signal_number)
     ended_by = signal_number;
 }
 
+#define PROCESS_TIMEOUT_MS 1000
+
 struct watch {
     bool on, screen, colors;
     int64_t interval_ms, count; /* count 0 = until a signal */
     int lines;                  /* drawn last */
 };
 
-static int take_flags(int *argc, char **argv, struct watch *ret_watch)
+static int take_flags(int *argc, char **argv, struct watch *ret_watch,
+                      struct status_snapshot *snapshot)
 {
-    const char *interval = NULL, *count = NULL;
+    const char *interval = NULL, *count = NULL, *metrics = NULL;
+    while (sync_cli_flag(argc, argv, "--metrics", &metrics)) {
+        if (metrics == NULL || !status_processes_take(metrics, snapshot)) {
+            return sync_cli_usage("status", "--metrics takes host:port,host:port, at most %d",
+                                  STATUS_PROCESSES_MAX);
+        }
+    }
     ret_watch->interval_ms = INTERVAL_DEFAULT_MS;
     ret_watch->on = sync_cli_switch(argc, argv, "--watch");
     if (sync_cli_flag(argc, argv, "--interval", &interval) &&
@@ -102,6 +111,7 @@ static int look_once(const struct sync_cli *cli, struct status_reader *reader, s
                      struct status_snapshot *snapshot)
 {
     struct sync_error err;
+    status_processes_read(snapshot, PROCESS_TIMEOUT_MS);
     sync_status status = status_read(reader, snapshot, &err);
     if (sync_is_ok(status) && !cli->json) {
         pause_ms(RATE_SAMPLE_MS);
@@ -141,6 +151,7 @@ static int look_on(const struct sync_cli *cli, struct status_reader *reader, str
             code = sync_cli_fail(&err);
             break;
         }
+        status_processes_read(snapshot, PROCESS_TIMEOUT_MS);
         show(cli, watch, snapshot);
     }
     if (watch->screen) {
@@ -150,25 +161,30 @@ static int look_on(const struct sync_cli *cli, struct status_reader *reader, str
     return ended_by == SIGINT ? SYNC_EXIT_INTERRUPTED : code;
 }
 
-int sync_cli_status(struct sync_cli *cli, int argc, char **argv)
+static int look(struct sync_cli *cli, struct watch *watch, struct status_snapshot *snapshot)
 {
-    struct watch watch = {0};
     struct status_reader reader;
     struct sync_error err;
-    int wrong = take_flags(&argc, argv, &watch);
-    if (wrong != 0) {
-        return wrong;
-    }
     if (!sync_is_ok(status_reader_open(cli, &reader, &err))) {
         return sync_cli_fail(&err);
     }
+    watch->colors = sync_cli_colors(cli, stdout);
+    watch->screen = watch->on && !cli->json && isatty(STDOUT_FILENO);
+    int code = watch->on ? look_on(cli, &reader, watch, snapshot)
+                         : look_once(cli, &reader, watch, snapshot);
+    status_reader_close(&reader);
+    return code;
+}
+
+int sync_cli_status(struct sync_cli *cli, int argc, char **argv)
+{
+    struct watch watch = {0};
     struct status_snapshot *snapshot = calloc(1, sizeof *snapshot);
     SYNC_ASSERT(snapshot != NULL);
-    watch.colors = sync_cli_colors(cli, stdout);
-    watch.screen = watch.on && !cli->json && isatty(STDOUT_FILENO);
-    int code = watch.on ? look_on(cli, &reader, &watch, snapshot)
-                        : look_once(cli, &reader, &watch, snapshot);
-    status_reader_close(&reader);
+    int code = take_flags(&argc, argv, &watch, snapshot);
+    if (code == 0) {
+        code = look(cli, &watch, snapshot);
+    }
     free(snapshot);
     return code;
 }

@@ -12,6 +12,7 @@
 #define STATUS_SOURCES_MAX   16
 #define STATUS_HISTORY_MAX   24 /* rates of the last ticks, for the small curve */
 #define STATUS_EFFECT_STATES 7
+#define STATUS_PROCESSES_MAX 16
 #define STATUS_UNKNOWN       INT64_C(-1)
 
 /* One scope: a route, or a replay of one. */
@@ -43,6 +44,15 @@ struct status_source {
     int64_t updated_us;
 };
 
+/* One running process, as its own pages tell. */
+struct status_process {
+    char address[96], name[64]; /* name: of its route or source; the address until it is known */
+    bool reachable, ready;
+    char reason[96];               /* not ready: first line of /readyz */
+    double oldest_s, p50_s, p99_s; /* < 0: not known */
+    int64_t rebalances, fenced, retries;
+};
+
 /* One look. */
 struct status_snapshot {
     int64_t now_us; /* the server's clock */
@@ -52,6 +62,8 @@ struct status_snapshot {
     size_t target_count;
     struct status_source sources[STATUS_SOURCES_MAX];
     size_t source_count;
+    struct status_process processes[STATUS_PROCESSES_MAX];
+    size_t process_count;
     char database_fault[256], kafka_fault[256]; /* "" = answered */
 };
 
@@ -74,6 +86,11 @@ void status_reader_close(struct status_reader *reader);
  */
 sync_status status_read(struct status_reader *reader, struct status_snapshot *snapshot,
                         struct sync_error *err);
+
+/* Takes "host:port,host:port". False when one is malformed or there are too many. */
+bool status_processes_take(const char *list, struct status_snapshot *snapshot);
+/* Asks every process for /metrics and /readyz. Blocks: at most timeout_ms for each. */
+void status_processes_read(struct status_snapshot *snapshot, int timeout_ms);
 
 /* 80 columns; returns the number of lines. */
 int status_draw(const struct status_snapshot *snapshot, bool colors, FILE *out);

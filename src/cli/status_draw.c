@@ -329,6 +329,46 @@ static void draw_source(struct pen *pen, const struct status_snapshot *s,
     end_line(pen);
 }
 
+/* 0.045 -> "45 ms". */
+static void seconds_text(double seconds, char ret_text[static CELL])
+{
+    if (seconds < 0) {
+        (void)snprintf(ret_text, CELL, "-");
+    } else if (seconds < 1) {
+        (void)snprintf(ret_text, CELL, "%.0f ms", seconds * 1000);
+    } else if (seconds < 100) {
+        (void)snprintf(ret_text, CELL, "%.1f s", seconds);
+    } else {
+        (void)snprintf(ret_text, CELL, "%.0f s", seconds);
+    }
+}
+
+static void draw_process(struct pen *pen, const struct status_process *row)
+{
+    char name[64], text[CELL];
+    (void)snprintf(name, sizeof name, "%.19s", row->name);
+    left(pen, BOLD, name, 20);
+    if (!row->reachable || !row->ready) {
+        char reason[64];
+        (void)snprintf(reason, sizeof reason, "%.58s",
+                       row->reachable ? row->reason : "does not answer");
+        put(pen, RED, reason);
+        end_line(pen);
+        return;
+    }
+    left(pen, GREEN, "ready", 10);
+    seconds_text(row->oldest_s, text);
+    right(pen, row->oldest_s > 60 ? RED : "", text, 9);
+    seconds_text(row->p50_s, text);
+    right(pen, "", text, 9);
+    seconds_text(row->p99_s, text);
+    right(pen, row->p99_s > 60 ? RED : "", text, 9);
+    count(pen, "", row->rebalances, 7);
+    count(pen, YELLOW, row->fenced, 8);
+    count(pen, YELLOW, row->retries, 8);
+    end_line(pen);
+}
+
 static void heading(struct pen *pen, const char *text)
 {
     put(pen, DIM, text);
@@ -359,6 +399,14 @@ int status_draw(const struct status_snapshot *snapshot, bool colors, FILE *out)
     }
     for (size_t i = 0; i < snapshot->source_count; i++) {
         draw_source(&pen, snapshot, &snapshot->sources[i]);
+    }
+    if (snapshot->process_count > 0) {
+        end_line(&pen);
+        heading(&pen,
+                "PROCESS             STATE        OLDEST      P50      P99 REBAL.  FENCED RETRIES");
+    }
+    for (size_t i = 0; i < snapshot->process_count; i++) {
+        draw_process(&pen, &snapshot->processes[i]);
     }
     return pen.lines;
 }
@@ -450,6 +498,32 @@ static void put_source(struct sync_json_writer *w, const struct status_source *r
     sync_json_close(w, '}');
 }
 
+static void put_seconds(struct sync_json_writer *w, const char *name, double seconds)
+{
+    if (seconds < 0) {
+        sync_json_put_text(w, name, NULL);
+    } else {
+        sync_json_put_real(w, name, seconds);
+    }
+}
+
+static void put_process(struct sync_json_writer *w, const struct status_process *row)
+{
+    sync_json_open(w, NULL, '{');
+    sync_json_put_text(w, "address", row->address);
+    sync_json_put_text(w, "name", row->name);
+    sync_json_put_bool(w, "reachable", row->reachable);
+    sync_json_put_bool(w, "ready", row->ready);
+    sync_json_put_text(w, "reason", row->ready ? NULL : row->reason);
+    put_seconds(w, "oldest_unapplied_s", row->oldest_s);
+    put_seconds(w, "latency_p50_s", row->p50_s);
+    put_seconds(w, "latency_p99_s", row->p99_s);
+    sync_json_put_integer(w, "rebalances", row->rebalances);
+    sync_json_put_integer(w, "fenced", row->fenced);
+    sync_json_put_integer(w, "retries", row->retries);
+    sync_json_close(w, '}');
+}
+
 void status_print_json(const struct status_snapshot *s, FILE *out)
 {
     struct sync_json_writer w;
@@ -472,6 +546,11 @@ void status_print_json(const struct status_snapshot *s, FILE *out)
     sync_json_open(&w, "sources", '[');
     for (size_t i = 0; i < s->source_count; i++) {
         put_source(&w, &s->sources[i]);
+    }
+    sync_json_close(&w, ']');
+    sync_json_open(&w, "processes", '[');
+    for (size_t i = 0; i < s->process_count; i++) {
+        put_process(&w, &s->processes[i]);
     }
     sync_json_close(&w, ']');
     sync_json_close(&w, '}');

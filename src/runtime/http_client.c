@@ -387,3 +387,63 @@ size_t sync_http_client_in_flight(const struct sync_http_client *client)
 {
     return client->in_flight;
 }
+
+/* A whole page, for sync_http_get. */
+struct http_page {
+    char *text;
+    size_t size, capacity;
+};
+
+static size_t take_page(char *data, size_t size, size_t count, void *context)
+{
+    struct http_page *page = context;
+    size_t bytes = size * count;
+    if (bytes > SYNC_HTTP_ANSWER_BYTES_MAX - page->size) {
+        return 0;
+    }
+    if (page->size + bytes + 1 > page->capacity) {
+        size_t capacity = 2 * (page->size + bytes + 1);
+        char *grown = realloc(page->text, capacity);
+        if (grown == NULL) {
+            return 0;
+        }
+        page->text = grown;
+        page->capacity = capacity;
+    }
+    memcpy(page->text + page->size, data, bytes);
+    page->size += bytes;
+    page->text[page->size] = '\0';
+    return bytes;
+}
+
+sync_status sync_http_get(const char *url, int timeout_ms, int *ret_code, char **ret_text,
+                          struct sync_error *err)
+{
+    (void)pthread_once(&global_once, start_library);
+    struct http_slot slot = {0};
+    struct http_page page = {0};
+    sync_status status = check_url(url, &slot.plain, err);
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    slot.easy = curl_easy_init();
+    page.text = calloc(1, 1);
+    SYNC_ASSERT(slot.easy != NULL && page.text != NULL);
+    set_safety(&slot);
+    curl_easy_setopt(slot.easy, CURLOPT_URL, url);
+    curl_easy_setopt(slot.easy, CURLOPT_WRITEFUNCTION, take_page);
+    curl_easy_setopt(slot.easy, CURLOPT_WRITEDATA, &page);
+    curl_easy_setopt(slot.easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+    CURLcode code = curl_easy_perform(slot.easy);
+    long http_code = 0;
+    curl_easy_getinfo(slot.easy, CURLINFO_RESPONSE_CODE, &http_code);
+    curl_easy_cleanup(slot.easy);
+    if (code != CURLE_OK) {
+        free(page.text);
+        return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_HTTP_UNREACHABLE, "get %.100s: %s", url,
+                         slot.error[0] != '\0' ? slot.error : curl_easy_strerror(code));
+    }
+    *ret_code = (int)http_code;
+    *ret_text = page.text;
+    return SYNC_OK;
+}

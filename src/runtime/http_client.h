@@ -38,4 +38,13 @@ size_t sync_http_client_wait(struct sync_http_client *client, int timeout_ms,
 void sync_http_client_wake(struct sync_http_client *client);  /* from any thread: ends a wait */
 void sync_http_client_abort(struct sync_http_client *client); /* cuts what is in flight */
 size_t sync_http_client_in_flight(const struct sync_http_client *client);
+
+/*
+ * One GET under the same rules, for the pages of our own processes.
+ * Owns:   the caller frees ret_text, which ends with NUL and has at most SYNC_HTTP_ANSWER_BYTES_MAX
+ * bytes. Blocks: at most timeout_ms. Fails:  FATAL insecure; RETRY http_unreachable. An answer of
+ * any code is an answer.
+ */
+sync_status sync_http_get(const char *url, int timeout_ms, int *ret_code, char **ret_text,
+                          struct sync_error *err);
 #endif
