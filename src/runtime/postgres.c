@@ -52,6 +52,9 @@ sync_status sync_db_new(const struct sync_db_options *options, struct sync_db **
 
 void sync_db_disconnect(struct sync_db *db)
 {
+    if (db->usable) {
+        sync_wire_count_sessions(-1);
+    }
     PQfinish(db->conn);
     db->conn = NULL;
     db->usable = false;
@@ -635,8 +638,8 @@ sync_status sync_wire_calls(struct sync_db *db, const struct sync_call *calls, s
                              calls[i].statement->name);
         }
     }
-    struct trip trip = {
-        calls, count, sync_clock_monotonic_us() + (int64_t)wait_ms * US_PER_MS, {false}};
+    int64_t start_us = sync_clock_monotonic_us();
+    struct trip trip = {calls, count, start_us + (int64_t)wait_ms * US_PER_MS, {false}};
     if (ret_results != NULL) {
         memset(ret_results, 0, count * sizeof ret_results[0]);
     }
@@ -646,6 +649,7 @@ sync_status sync_wire_calls(struct sync_db *db, const struct sync_call *calls, s
     }
     status = read_trip(db, &trip, ret_results, err);
     drain_pipeline(db, trip.deadline_us);
+    sync_wire_measure(calls[0].statement->name, start_us);
     if (sync_is_ok(status) && db->conn == NULL) {
         status =
             sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_DB_UNREACHABLE,
@@ -660,7 +664,8 @@ sync_status sync_wire_calls(struct sync_db *db, const struct sync_call *calls, s
 sync_status sync_wire_script(struct sync_db *db, const char *name, const char *sql, int wait_ms,
                              char ret_tag[static SYNC_WIRE_TAG], struct sync_error *err)
 {
-    int64_t deadline_us = sync_clock_monotonic_us() + (int64_t)wait_ms * US_PER_MS;
+    int64_t start_us = sync_clock_monotonic_us();
+    int64_t deadline_us = start_us + (int64_t)wait_ms * US_PER_MS;
     if (PQsendQuery(db->conn, sql) == 0) {
         return fail_lost(db, name, PQerrorMessage(db->conn), err);
     }
@@ -672,6 +677,7 @@ sync_status sync_wire_script(struct sync_db *db, const char *name, const char *s
             return sync_is_ok(status) ? fail_lost(db, name, why, err) : status;
         }
         if (result == NULL) {
+            sync_wire_measure(name, start_us);
             return status;
         }
         ExecStatusType type = PQresultStatus(result);

@@ -177,4 +177,7 @@ sync_status sync_txn_commit(struct sync_db *db, struct sync_error *err);
 /* Rolls back; never fails: a connection that cannot roll back is dropped. */
 void sync_txn_rollback(struct sync_db *db);
 
+/* Of libpq, "15.20". Static; call it from one thread. */
+const char *sync_db_library_version(void);
+
 #endif

@@ -48,6 +48,7 @@ sync_status sync_db_connect(struct sync_db *db, struct sync_error *err)
         return status;
     }
     db->usable = true;
+    sync_wire_count_sessions(1);
     db->statement_ms = SYNC_DB_STATEMENT_MS;
     return SYNC_OK;
 }

@@ -73,4 +73,9 @@ sync_status sync_wire_script(struct sync_db *db, const char *name, const char *s
 /* True when the server holds a transaction open, also a failed one. */
 bool sync_wire_in_txn(const struct sync_db *db);
 
+/* One round trip that began at start_us (monotonic) has its answer. */
+void sync_wire_measure(const char *name, int64_t start_us);
+/* A session was set up (1) or is gone (-1). */
+void sync_wire_count_sessions(int change);
+
 #endif

@@ -2,8 +2,10 @@
 #include "../core/limits.h"
 #include "health.h"
 #include "http_server.h"
+#include "kafka.h"
 #include "log.h"
 #include "metrics.h"
+#include "postgres.h"
 
 #include <stdlib.h>
 
@@ -47,6 +49,14 @@ static void handle_probe(struct sync_http_request *request, void *context)
                 code == 404 ? "Paths: /metrics /livez /readyz /startupz /healthz\n" : text);
 }
 
+static void declare_build(void)
+{
+    struct sync_metric *build = sync_metric_new(
+        SYNC_GAUGE, "build_info", "What runs here; always 1.", "version,librdkafka,libpq");
+    sync_metric_set(build, 1,
+                    SYNC_LABELS(SYNC_VERSION, sync_kafka_version(), sync_db_library_version()));
+}
+
 sync_status sync_http_probes_new(const char *listen, struct sync_http_server **ret_server,
                                  struct sync_error *err)
 {
@@ -58,6 +68,7 @@ sync_status sync_http_probes_new(const char *listen, struct sync_http_server **r
         .head_bytes_max = PROBE_HEAD_BYTES_MAX,
         .handler = handle_probe,
     };
+    declare_build();
     sync_status status = sync_http_server_new(&options, ret_server, err);
     return sync_is_ok(status) ? status : sync_wrap(err, "http.listen");
 }

@@ -478,6 +478,7 @@ static void metrics_are_one_page(void **state)
     assert_int_equal(code_of(answer), 200);
     assert_non_null(strstr(answer, "Content-Type: text/plain; version=0.0.4"));
     assert_non_null(strstr(answer, "\naltinn_sync_probe_test_total 3\n"));
+    assert_non_null(strstr(answer, "altinn_sync_build_info{version=\""));
     sync_http_server_free(&server);
 }
 

@@ -10,6 +10,7 @@
 
 #include "core/limits.h"
 #include "runtime/clock.h"
+#include "runtime/metrics.h"
 #include "runtime/postgres.h"
 
 #include <arpa/inet.h>
@@ -853,6 +854,27 @@ static void asynchronous_commit_is_refused(void **state)
     sync_db_free(&db);
 }
 
+static void sessions_and_round_trips_are_counted(void **state)
+{
+    (void)state;
+    struct sync_metric *sessions = sync_metric_new(SYNC_GAUGE, "db_connections_in_use", "", "");
+    double before = sync_metric_read(sessions, NULL);
+    struct sync_db *db = open_db(NULL, 0), *other = open_db(NULL, 0);
+    int32_t pid = pid_of(db);
+    assert_true(sync_metric_read(sessions, NULL) == before + 1);
+    terminate(other, pid);
+    assert_true(sync_metric_read(sessions, NULL) == before + 2);
+    assert_false(sync_is_ok(sync_db_exec(db, &count_rows, NULL, NULL, &err)));
+    assert_true(sync_metric_read(sessions, NULL) == before + 1);
+    sync_db_free(&db);
+    sync_db_free(&other);
+    assert_true(sync_metric_read(sessions, NULL) == before);
+    size_t size;
+    char *page = sync_metrics_render(&size);
+    assert_non_null(strstr(page, "db_query_duration_seconds_count{statement=\"backend_pid\"}"));
+    free(page);
+}
+
 /* DSN
  * -----------------------------------------------------------------------------------------------
  */
@@ -1064,6 +1086,7 @@ int main(void)
         cmocka_unit_test_setup(a_commit_without_an_answer_is_in_doubt_and_may_be_done,
                                empty_tables),
         cmocka_unit_test_setup(a_cancelled_wait_for_a_standby_is_in_doubt, empty_tables),
+        cmocka_unit_test_setup(sessions_and_round_trips_are_counted, empty_tables),
         cmocka_unit_test(the_second_host_is_tried_when_the_first_is_down),
         cmocka_unit_test(a_database_or_role_that_does_not_exist_is_fatal),
         cmocka_unit_test(asynchronous_commit_is_refused),
