@@ -85,6 +85,14 @@ const char *sync_db_sqlstate(const struct sync_db *db)
     return db->sqlstate;
 }
 
+const char *sync_db_library_version(void)
+{
+    static char text[16];
+    int version = PQlibVersion();
+    (void)snprintf(text, sizeof text, "%d.%d", version / 10000, version % 10000);
+    return text;
+}
+
 const char *sync_db_constraint(const struct sync_db *db)
 {
     return db->constraint;
