@@ -98,8 +98,7 @@ void sync_health_oldest_age(double seconds, double budget_seconds)
     (void)pthread_mutex_unlock(&lock);
 }
 
-/* Answer
- * ---------------------------------------------------------------------------------------------- */
+/* Answer ------------------------------------------------------------------------------------ */
 
 struct answer {
     char *text;

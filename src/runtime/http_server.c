@@ -63,8 +63,7 @@ struct sync_http_server {
     int wake;       /* eventfd: the library does not notice a resumed connection while it waits */
 };
 
-/* Answering
- * ----------------------------------------------------------------------------------------- */
+/* Answering --------------------------------------------------------------------------------- */
 
 static struct MHD_Response *make_response(const char *content_type, struct sync_bytes body,
                                           int retry_after_s)
@@ -126,8 +125,7 @@ bool sync_http_request_has(const struct sync_http_request *request, const char *
                                          strlen(name), &value, &size) == MHD_YES;
 }
 
-/* Requests
- * ------------------------------------------------------------------------------------------ */
+/* Requests ---------------------------------------------------------------------------------- */
 
 static void enter_phase(struct MHD_Connection *connection, enum phase phase)
 {
@@ -293,8 +291,7 @@ static size_t keep_escapes(void *context, struct MHD_Connection *connection, cha
     return strlen(text);
 }
 
-/* Connections
- * --------------------------------------------------------------------------------------- */
+/* Connections ------------------------------------------------------------------------------- */
 
 static void on_connection(void *context, struct MHD_Connection *connection, void **client_slot,
                           enum MHD_ConnectionNotificationCode what)
@@ -337,8 +334,7 @@ static void close_late_clients(struct sync_http_server *server)
     }
 }
 
-/* Life
- * ---------------------------------------------------------------------------------------------- */
+/* Life -------------------------------------------------------------------------------------- */
 
 /* Waits for the clients or for an answer of another thread, then lets the library work. */
 static void run_turn(struct sync_http_server *server)

@@ -186,8 +186,7 @@ double sync_metric_read(struct sync_metric *metric, const char *const *values)
     return value;
 }
 
-/* Page
- * ---------------------------------------------------------------------------------------------- */
+/* Page -------------------------------------------------------------------------------------- */
 
 static void write_number(FILE *out, double value)
 {

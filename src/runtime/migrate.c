@@ -32,8 +32,7 @@ static const struct sync_statement migrate_origins_missing = {
     "SELECT n.name FROM unnest($1::text[]) AS n (name)"
     " WHERE NOT EXISTS (SELECT FROM pg_replication_origin o WHERE o.roname = n.name)"};
 
-/* Reading
- * --------------------------------------------------------------------------------------------- */
+/* Reading ----------------------------------------------------------------------------------- */
 
 static size_t known_count(void)
 {
@@ -153,8 +152,7 @@ sync_status sync_db_schema_check(struct sync_db *db, struct sync_error *err)
         pending, pending == 1 ? "" : "s");
 }
 
-/* Applying
- * -------------------------------------------------------------------------------------------- */
+/* Applying ---------------------------------------------------------------------------------- */
 
 static sync_status note_applied(struct sync_db *db, const struct sync_migration *migration,
                                 struct sync_error *err)
@@ -228,8 +226,7 @@ sync_status sync_db_migrate(struct sync_db *db, bool dry_run, int *ret_applied,
     return status;
 }
 
-/* Origins
- * --------------------------------------------------------------------------------------------- */
+/* Origins ----------------------------------------------------------------------------------- */
 
 static size_t name_origins(int pool, char (*names)[ORIGIN_BYTES_MAX], struct sync_bytes *texts)
 {

@@ -22,8 +22,7 @@
 #define US_PER_MS          1000
 #define TEXT_MAX           200 /* of a server's message inside our error text */
 
-/* Handle
- * -------------------------------------------------------------------------------------------- */
+/* Handle ------------------------------------------------------------------------------------ */
 
 static char *copy_text(const char *text)
 {
@@ -98,8 +97,7 @@ const char *sync_db_constraint(const struct sync_db *db)
     return db->constraint;
 }
 
-/* Failures
- * ------------------------------------------------------------------------------------------ */
+/* Failures ---------------------------------------------------------------------------------- */
 
 /* One line without the place in the server's source. */
 static void clean_text(const char *message, size_t capacity, char *ret_text)
@@ -168,8 +166,7 @@ static sync_status fail_result(struct sync_db *db, const char *name, const PGres
     return sync_fail(err, class, code, "%s: %s (SQLSTATE %s)", name, text, db->sqlstate);
 }
 
-/* Waiting
- * ------------------------------------------------------------------------------------------- */
+/* Waiting ----------------------------------------------------------------------------------- */
 
 /* Notes only: a notice comes in the middle of reading an answer. */
 static void on_notice(void *context, const PGresult *result)
@@ -231,8 +228,7 @@ static bool next_result(PGconn *conn, int64_t deadline_us, PGresult **ret_result
     }
 }
 
-/* Connection string
- * --------------------------------------------------------------------------------- */
+/* Connection string ------------------------------------------------------------------------- */
 
 static void copy_option(const PQconninfoOption *option, struct sync_dsn *dsn)
 {
@@ -295,8 +291,7 @@ bool sync_wire_dsn_read(const char *text, struct sync_dsn *ret_dsn)
     return resolved;
 }
 
-/* Opening
- * ------------------------------------------------------------------------------------------- */
+/* Opening ----------------------------------------------------------------------------------- */
 
 static const char *digits(int number, char buffer[static 16])
 {
@@ -470,8 +465,7 @@ bool sync_wire_in_txn(const struct sync_db *db)
     return status == PQTRANS_INTRANS || status == PQTRANS_INERROR || status == PQTRANS_ACTIVE;
 }
 
-/* One round trip of prepared statements
- * ------------------------------------------------------------- */
+/* One round trip of prepared statements ----------------------------------------------------- */
 
 static bool is_prepared(const struct sync_db *db, const struct sync_statement *statement)
 {
@@ -702,8 +696,7 @@ sync_status sync_wire_script(struct sync_db *db, const char *name, const char *s
     }
 }
 
-/* Rows
- * ---------------------------------------------------------------------------------------------- */
+/* Rows -------------------------------------------------------------------------------------- */
 
 void sync_result_done(struct sync_result *result)
 {

@@ -143,8 +143,7 @@ sync_status sync_db_setting(struct sync_db *db, const char *name, size_t capacit
     return status;
 }
 
-/* Transactions
- * -------------------------------------------------------------------------------------- */
+/* Transactions ------------------------------------------------------------------------------ */
 
 static void forget_txn(struct sync_db *db)
 {

@@ -171,8 +171,7 @@ void sync_time_format(int64_t time_us, int digits, char ret_text[static SYNC_TIM
     (void)snprintf(ret_text + size, (size_t)(SYNC_TIME_BUFFER - size), "Z");
 }
 
-/* Durations
- * --------------------------------------------------------------------------------------------- */
+/* Durations --------------------------------------------------------------------------------- */
 
 /* Years and months have no fixed length: they are refused. */
 static const struct unit {

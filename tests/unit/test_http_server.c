@@ -435,8 +435,7 @@ static void an_address_that_cannot_be_listened_on_is_fatal(void **state)
     sync_http_server_free(&server);
 }
 
-/* Probes
- * -------------------------------------------------------------------------------------------- */
+/* Probes ------------------------------------------------------------------------------------ */
 
 static struct sync_http_server *start_probes(void)
 {

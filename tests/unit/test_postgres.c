@@ -137,8 +137,7 @@ static int empty_tables(void **state)
     return 0;
 }
 
-/* Values
- * -------------------------------------------------------------------------------------------- */
+/* Values ------------------------------------------------------------------------------------ */
 
 STATEMENT(
     echo_scalars,
@@ -291,8 +290,7 @@ static void parameters_that_found_the_arena_full_are_not_sent(void **state)
     sync_db_free(&db);
 }
 
-/* Statements
- * ---------------------------------------------------------------------------------------- */
+/* Statements -------------------------------------------------------------------------------- */
 
 static void changed_rows_are_counted_and_selected_ones_are_not(void **state)
 {
@@ -434,8 +432,7 @@ static void settings_are_read_and_unknown_ones_are_empty(void **state)
     sync_db_free(&db);
 }
 
-/* Transactions
- * -------------------------------------------------------------------------------------- */
+/* Transactions ------------------------------------------------------------------------------ */
 
 static void a_commit_is_seen_by_others_and_a_rollback_is_not(void **state)
 {
@@ -587,8 +584,7 @@ static void in_a_hurry_results_stay_with_their_statements(void **state)
     sync_db_free(&db);
 }
 
-/* Loss
- * ---------------------------------------------------------------------------------------------- */
+/* Loss -------------------------------------------------------------------------------------- */
 
 static void a_terminated_session_is_lost_and_the_next_statement_connects_again(void **state)
 {
@@ -947,8 +943,7 @@ static void a_password_in_the_environment_is_refused(void **state)
     (void)unsetenv("PGPASSWORD");
 }
 
-/* Origins
- * ------------------------------------------------------------------------------------------- */
+/* Origins ----------------------------------------------------------------------------------- */
 
 STATEMENT(own_origin, "SELECT pg_replication_origin_session_is_setup()");
 
