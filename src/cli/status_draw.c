@@ -84,7 +84,10 @@ static void number_text(int64_t number, int width, char ret_text[static CELL])
         scaled /= 1000;
         unit++;
     }
-    (void)snprintf(ret_text, CELL, "%.1f%s", scaled, units[unit]);
+    int size_short = snprintf(ret_text, CELL, "%.1f%s", scaled, units[unit]);
+    if (size_short >= width) { /* cut, not rounded: 999.9k must not become 1000k */
+        (void)snprintf(ret_text, CELL, "%d%s", (int)scaled, units[unit]);
+    }
 }
 
 /* A count; zero is dim, so that the eye goes to what happens. */
@@ -93,6 +96,19 @@ static void count(const struct pen *pen, const char *color, int64_t number, int 
     char text[CELL];
     number_text(number, width, text);
     right(pen, number == 0 ? DIM : color, text, width);
+}
+
+/* At most five characters: "9999", "120k", "3M". */
+static void short_text(int64_t number, char ret_text[static CELL])
+{
+    static const char *const units[] = {"", "k", "M", "G", "T"};
+    double scaled = (double)number;
+    size_t unit = 0;
+    while (scaled >= 10000 && unit < 4) {
+        scaled /= 1000;
+        unit++;
+    }
+    (void)snprintf(ret_text, CELL, "%.0f%s", scaled, units[unit]);
 }
 
 static void rate_text(double rate, char ret_text[static CELL])
@@ -225,15 +241,18 @@ static void draw_head(struct pen *pen, const struct status_snapshot *s)
     for (size_t i = 0; i < s->target_count; i++) {
         open += s->targets[i].effects[WAITING] + s->targets[i].effects[SENT];
     }
-    char time[SYNC_TIME_BUFFER], verdict[96];
-    sync_time_format(s->now_us, 0, time);
-    (void)snprintf(verdict, sizeof verdict,
-                   "%" PRId64 " behind · %" PRId64 " to send · %" PRId64 " held · %" PRId64
-                   " parked",
-                   lag, open, held, parked);
+    char time[SYNC_TIME_BUFFER], verdict[4 * CELL + 64], numbers[4][CELL];
+    sync_time_format(s->now_us, 0, time); /* the date stands before column 11, Z behind 19 */
+    short_text(lag, numbers[0]);
+    short_text(open, numbers[1]);
+    short_text(held, numbers[2]);
+    short_text(parked, numbers[3]);
+    (void)snprintf(verdict, sizeof verdict, "%s behind · %s to send · %s held · %s parked",
+                   numbers[0], numbers[1], numbers[2], numbers[3]);
+    time[19] = '\0';
     left(pen, BOLD, "altinn-sync", 13);
-    left(pen, parked > 0 ? RED : lag + open + held > 0 ? YELLOW : GREEN, verdict, 46);
-    right(pen, DIM, time, 21);
+    left(pen, parked > 0 ? RED : lag + open + held > 0 ? YELLOW : GREEN, verdict, 59);
+    right(pen, DIM, time + 11, 8);
     end_line(pen);
     const char *fault = s->database_fault[0] != '\0' ? s->database_fault : s->kafka_fault;
     if (fault[0] != '\0') {
@@ -290,16 +309,16 @@ static void draw_target(struct pen *pen, const struct status_snapshot *s,
     char name[64], text[CELL];
     bool shut = row->state > 0 && row->state < 3;
     (void)snprintf(name, sizeof name, "%.13s%s", row->name, shut ? states[row->state] : "");
-    left(pen, shut ? RED : BOLD, name, 20);
+    left(pen, shut ? RED : BOLD, name, 21);
     count(pen, YELLOW, row->effects[WAITING], 8);
-    count(pen, CYAN, row->effects[SENT], 6);
-    count(pen, "", row->effects[DONE], 9);
+    count(pen, CYAN, row->effects[SENT], 5);
+    count(pen, "", row->effects[DONE], 8);
     count(pen, "", row->effects[SKIPPED], 8);
     count(pen, RED, row->effects[PARKED], 7);
     count(pen, YELLOW, row->effects[CLOSED], 7);
     count(pen, "", row->effects[NO_ROUTE], 9);
     age_text(row->oldest_us, s->now_us, text);
-    right(pen, DIM, text, 6);
+    right(pen, DIM, text, 7);
     end_line(pen);
 }
 
@@ -339,7 +358,7 @@ static void seconds_text(double seconds, char ret_text[static CELL])
     } else if (seconds < 100) {
         (void)snprintf(ret_text, CELL, "%.1f s", seconds);
     } else {
-        (void)snprintf(ret_text, CELL, "%.0f s", seconds);
+        age_text(1, 1 + (int64_t)(seconds * 1e6), ret_text);
     }
 }
 
@@ -386,9 +405,8 @@ int status_draw(const struct status_snapshot *snapshot, bool colors, FILE *out)
     }
     if (snapshot->target_count > 0) {
         end_line(&pen);
-        heading(
-            &pen,
-            "TARGET               WAITING  SENT     DONE SKIPPED PARKED CLOSED NO ROUTE OLDEST");
+        heading(&pen,
+                "TARGET                WAITING SENT    DONE SKIPPED PARKED CLOSED NO ROUTE OLDEST");
     }
     for (size_t i = 0; i < snapshot->target_count; i++) {
         draw_target(&pen, snapshot, &snapshot->targets[i]);

@@ -78,7 +78,9 @@ static void label_of(const struct series *series, const char *name, char *ret_va
     for (const char *at = series->labels; at + length < end; at++) {
         bool begins = at > series->labels && (at[-1] == '{' || at[-1] == ',');
         if (begins && strncmp(at, wanted, length) == 0) {
-            (void)snprintf(ret_value, size, "%.*s", (int)strcspn(at + length, "\""), at + length);
+            const char *close = memchr(at + length, '"', (size_t)(end - at) - length);
+            int used = close != NULL ? (int)(close - at - (ptrdiff_t)length) : 0;
+            (void)snprintf(ret_value, size, "%.*s", used, at + length);
             return;
         }
     }
@@ -122,7 +124,11 @@ static size_t buckets_of(const char *page, const char *family, struct bucket *re
     while (next_series(&page, family, &series)) {
         char bound[32];
         label_of(&series, "le", bound, sizeof bound);
-        double up_to = strtod(bound, NULL); /* "+Inf" is read, too */
+        char *behind = NULL;
+        double up_to = strtod(bound, &behind); /* "+Inf" is read, too */
+        if (behind == bound) {
+            continue;
+        }
         size_t i = 0;
         while (i < count && (ret_buckets[i].up_to < up_to || ret_buckets[i].up_to > up_to)) {
             i++;
