@@ -59,6 +59,20 @@ size_t sync_breaker_allowed(const struct sync_breaker *breaker, size_t max, int6
     return breaker->open && max > 1 ? 1 : max;
 }
 
+bool sync_key_failures_add(struct sync_key_failures *key, int64_t lane_success_us, int64_t now_us)
+{
+    bool works_for_others = key->failures == 0 || lane_success_us > key->last_us;
+    key->failures++;
+    key->last_us = now_us;
+    if (!works_for_others) {
+        return false;
+    }
+    key->counted_since_us = key->counted == 0 ? now_us : key->counted_since_us;
+    key->counted++;
+    return key->counted >= SYNC_EFFECT_ATTEMPTS_PARK &&
+           now_us - key->counted_since_us >= SYNC_EFFECT_AGE_PARK_S * 1000000LL;
+}
+
 uint64_t sync_random_next(uint64_t *state)
 {
     uint64_t z = (*state += 0x9e3779b97f4a7c15ULL);

@@ -29,6 +29,19 @@ void sync_breaker_failure(struct sync_breaker *breaker, bool unreachable, int64_
 /* How many calls may be in flight now: 0, 1 (a probe) or max. */
 size_t sync_breaker_allowed(const struct sync_breaker *breaker, size_t max, int64_t now_us);
 
+/* How often one key failed in a row, and what of it is the key's own fault. Zeroed = never. */
+struct sync_key_failures {
+    int failures;
+    int counted; /* while the lane worked for others */
+    int64_t counted_since_us, last_us;
+};
+/*
+ * Notes one more failure. lane_success_us: when the lane last worked for any key, INT64_MIN =
+ * never; a failure counts only if that was after the key's failure before. True when
+ * SYNC_EFFECT_ATTEMPTS_PARK failures counted over at least SYNC_EFFECT_AGE_PARK_S.
+ */
+bool sync_key_failures_add(struct sync_key_failures *key, int64_t lane_success_us, int64_t now_us);
+
 /* Next value of a seeded generator, for jitter only. */
 uint64_t sync_random_next(uint64_t *state);
 /* Wait after so many failures in a row (1 …): up to 100 ms doubling to 10 s, full jitter. */

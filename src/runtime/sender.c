@@ -45,9 +45,7 @@ struct flight {
 /* A key that failed: how often and since when. */
 struct failing {
     struct sync_uuid effect_id;
-    int failures;
-    int counted; /* while the lane worked for others */
-    int64_t counted_since_us;
+    struct sync_key_failures count;
 };
 
 struct sender_metrics {
@@ -94,6 +92,7 @@ struct sync_sender {
     int64_t stop_probe_us; /* stopped: when the next call may try */
     bool token_renewed;    /* the one new token was tried */
     int64_t token_read_us;
+    int64_t lane_success_us; /* when any call was last answered for good */
     bool look_wanted;
     int64_t next_look_us, next_stats_us, database_wait_until_us;
     int database_failures;
@@ -157,6 +156,7 @@ static bool copy_options(struct sync_sender *sender, const struct sync_sender_op
     sender->in_flight_max = max > SYNC_LANE_KEYS_MAX ? SYNC_LANE_KEYS_MAX : max;
     sender->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : SYNC_BRIDGE_TOTAL_MS;
     sender->seed = options->seed;
+    sender->lane_success_us = INT64_MIN;
     pthread_mutex_init(&sender->lock, NULL);
     sync_breaker_init(&sender->breaker);
     sync_arena_init(&sender->arena, sender->memory, sizeof sender->memory);
@@ -397,7 +397,7 @@ static void forget_failing(struct sync_sender *sender, const struct sync_uuid *i
 {
     struct failing *place = failing_of(sender, id, false);
     if (place) {
-        *place = (struct failing){.failures = 0};
+        *place = (struct failing){.count = {.failures = 0}};
     }
 }
 
@@ -406,18 +406,14 @@ static void plan_retry(struct sync_sender *sender, struct sync_lane_item *item, 
 {
     int64_t now_us = sync_clock_monotonic_us();
     struct failing *failing = failing_of(sender, &item->effect.effect_id, true);
-    int failures = failing ? ++failing->failures : 1;
-    if (failing && !sender->breaker.open) { /* failures of the lane are not the key's */
-        failing->counted_since_us = failing->counted == 0 ? now_us : failing->counted_since_us;
-        failing->counted++;
-        if (failing->counted >= SYNC_EFFECT_ATTEMPTS_PARK &&
-            now_us - failing->counted_since_us >= SYNC_EFFECT_AGE_PARK_S * 1000000LL) {
-            item->effect.ended = SYNC_LANE_REFUSED;
-            item->effect.rule = sender->lane.store->exhausted_rule;
-            return;
-        }
+    struct sync_key_failures first = {.failures = 0}; /* no place left: as if it were the first */
+    struct sync_key_failures *count = failing ? &failing->count : &first;
+    if (sync_key_failures_add(count, sender->lane_success_us, now_us)) {
+        item->effect.ended = SYNC_LANE_REFUSED;
+        item->effect.rule = sender->lane.store->exhausted_rule;
+        return;
     }
-    int64_t wait_us = sync_backoff_us(failures, &sender->seed);
+    int64_t wait_us = sync_backoff_us(count->failures, &sender->seed);
     int64_t asked_us = retry_after_s * 1000000LL;
     item->again = true;
     item->wait_us = asked_us > wait_us ? asked_us : wait_us;
@@ -458,16 +454,25 @@ static const char *code_class(const struct sync_http_answer_in *answer)
     return answer->code >= 100 && answer->code < 600 ? classes[answer->code / 100 - 1] : "other";
 }
 
-/* What an answer says about the lane as a whole. */
-static void judge_lane(struct sync_sender *sender, enum sync_lane_answer class,
-                       const struct sync_http_answer_in *answer)
+/*
+ * What an answer says about the lane as a whole. A key that fails again says nothing new: one that
+ * always fails would keep the breaker open on a quiet lane, and no other key would ever be called.
+ */
+static void judge_lane(struct sync_sender *sender, const struct flight *flight,
+                       enum sync_lane_answer class, const struct sync_http_answer_in *answer)
 {
     bool was_open = sender->breaker.open;
+    int64_t now_us = sync_clock_monotonic_us();
     if (class == SYNC_LANE_ANSWER_RETRY) {
-        sync_breaker_failure(&sender->breaker, answer->failed && !answer->sent,
-                             answer->retry_after_s * 1000LL, sync_clock_monotonic_us());
+        bool unreachable = answer->failed && !answer->sent;
+        bool known = failing_of(sender, &flight->item.effect.effect_id, false) != NULL;
+        if (was_open || unreachable || !known || answer->retry_after_s > 0) {
+            sync_breaker_failure(&sender->breaker, unreachable, answer->retry_after_s * 1000LL,
+                                 now_us);
+        }
         sync_metric_add(sender->metrics.retries, 1, SYNC_LABELS(sender->scope, "bridge"));
     } else {
+        sender->lane_success_us = now_us;
         sync_breaker_success(&sender->breaker);
     }
     sync_health_set(SYNC_DEP_BRIDGE, !sender->breaker.open);
@@ -500,7 +505,7 @@ static void judge_answer(struct sync_sender *sender, const struct sync_http_answ
     }
     item->problem = class == SYNC_LANE_ANSWER_DONE ? NULL : flight->problem;
     item->again = false;
-    judge_lane(sender, class, answer);
+    judge_lane(sender, flight, class, answer);
     switch (class) {
     case SYNC_LANE_ANSWER_DONE:
         item->effect.ended = SYNC_LANE_DONE;
@@ -720,6 +725,13 @@ static bool take_round(struct sync_sender *sender, size_t max)
     count = count > SYNC_LANE_KEYS_MAX ? SYNC_LANE_KEYS_MAX : count;
     if (count == 0) {
         return false;
+    }
+    if (sender->breaker
+            .open) { /* any key may be the probe, else one bad key would be each of them */
+        size_t other = sender->due_next + sync_random_next(&sender->seed) % left;
+        struct sync_lane_key first = sender->due[sender->due_next];
+        sender->due[sender->due_next] = sender->due[other];
+        sender->due[other] = first;
     }
     struct sync_lane_taken taken = {.count = 0};
     struct sync_error err = {0};

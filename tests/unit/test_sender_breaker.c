@@ -156,6 +156,43 @@ static void the_back_off_doubles_to_its_cap_with_full_jitter(void **state)
     }
 }
 
+/* CS-57 */
+static void ten_failures_over_fifteen_minutes_are_the_keys_own_fault(void **state)
+{
+    (void)state;
+    struct sync_key_failures key = {0};
+    int64_t last_us = SYNC_EFFECT_AGE_PARK_S * SECOND_US;
+    for (int i = 0; i < 20; i++) { /* often, but not for long; others work between */
+        assert_false(sync_key_failures_add(&key, i * SECOND_US - 1, i * SECOND_US));
+    }
+    assert_false(sync_key_failures_add(&key, last_us - 2, last_us - 1));
+    assert_true(sync_key_failures_add(&key, last_us, last_us));
+}
+
+static void nine_failures_are_not_enough_however_long(void **state)
+{
+    (void)state;
+    struct sync_key_failures key = {0};
+    for (int i = 0; i < SYNC_EFFECT_ATTEMPTS_PARK - 1; i++) {
+        assert_false(sync_key_failures_add(&key, i * 3600 * SECOND_US, i * 3600 * SECOND_US));
+    }
+    assert_true(sync_key_failures_add(&key, 24 * 3600 * SECOND_US, 24 * 3600 * SECOND_US));
+}
+
+static void failures_count_only_while_the_lane_works_for_others(void **state)
+{
+    (void)state;
+    struct sync_key_failures key = {0};
+    for (int i = 0; i < 100; i++) { /* nobody else gets through either */
+        assert_false(sync_key_failures_add(&key, INT64_MIN, i * 3600 * SECOND_US));
+    }
+    assert_int_equal(key.failures, 100); /* they still lengthen the back-off */
+    assert_int_equal(key.counted, 1);
+    assert_false(sync_key_failures_add(&key, 99 * 3600 * SECOND_US, 101 * 3600 * SECOND_US));
+    assert_false(sync_key_failures_add(&key, 102 * 3600 * SECOND_US, 103 * 3600 * SECOND_US));
+    assert_int_equal(key.counted, 2);
+}
+
 static void the_same_seed_gives_the_same_waits(void **state)
 {
     (void)state;
@@ -178,6 +215,9 @@ int main(void)
         cmocka_unit_test(a_wish_of_the_target_holds_the_whole_lane),
         cmocka_unit_test(a_wish_delays_the_probe_and_never_hurries_it),
         cmocka_unit_test(the_back_off_doubles_to_its_cap_with_full_jitter),
+        cmocka_unit_test(ten_failures_over_fifteen_minutes_are_the_keys_own_fault),
+        cmocka_unit_test(nine_failures_are_not_enough_however_long),
+        cmocka_unit_test(failures_count_only_while_the_lane_works_for_others),
         cmocka_unit_test(the_same_seed_gives_the_same_waits),
     };
     return cmocka_run_group_tests_name("sender_breaker", tests, NULL, NULL);

@@ -53,7 +53,8 @@ static struct {
     int first_code, first_count; /* the first so many answers differ */
     struct sync_http_request *kept[CALLS_MAX];
     size_t kept_count;
-    char token[40]; /* wanted; "" = none */
+    char token[40];  /* wanted; "" = none */
+    char poison[40]; /* a body with this text is answered 500; "" = none */
 } bridge = {.lock = PTHREAD_MUTEX_INITIALIZER, .code = 200};
 
 static int next_code(const struct sync_http_request *request)
@@ -61,6 +62,10 @@ static int next_code(const struct sync_http_request *request)
     const char *token = request->authorization ? request->authorization : "";
     if (bridge.token[0] && strcmp(token, bridge.token) != 0) {
         return 401;
+    }
+    if (bridge.poison[0] &&
+        memmem(request->body.data, request->body.size, bridge.poison, strlen(bridge.poison))) {
+        return 500;
     }
     if (bridge.first_count > 0) {
         bridge.first_count--;
@@ -269,7 +274,7 @@ static int begin(void **state)
     bridge.count = bridge.kept_count = 0;
     bridge.code = 200;
     bridge.first_count = bridge.retry_after_s = 0;
-    bridge.token[0] = '\0';
+    bridge.token[0] = bridge.poison[0] = '\0';
     pthread_mutex_unlock(&bridge.lock);
     return 0;
 }
@@ -766,6 +771,24 @@ static void a_key_that_backs_off_holds_only_itself(void **state)
     assert_int_equal(calls_with("\"correspondenceId\":20,"), 0);
 }
 
+static void one_key_that_always_fails_does_not_stop_a_quiet_lane(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    message(23);
+    snprintf(bridge.poison, sizeof bridge.poison, "\"correspondenceId\":23,");
+    act(23, 4, P, 1000);
+    start_sender(NULL);
+    wait_for(1, "SELECT count(*) FROM sync.outbox WHERE entity_key = '23' AND attempt >= 4");
+    for (int id = 24; id < 28; id++) { /* one after the other, as on a lane with little to do */
+        message(id);
+        act(id, 4, P, 1000);
+        wait_for(1, "SELECT count(*) FROM sync.outbox WHERE entity_key = '%d' AND state = 2", id);
+    }
+    assert_int_equal(
+        ask("SELECT count(*) FROM sync.outbox WHERE entity_key = '23' AND state IN (0, 1)"), 1);
+}
+
 static void a_wait_that_the_bridge_asks_for_is_kept(void **state)
 {
     (void)state;
@@ -827,6 +850,7 @@ int main(void)
         lane_test(an_answer_after_the_fence_is_not_written),
         lane_test(a_drain_cuts_what_flies_and_it_stays_sent),
         lane_test(a_key_that_backs_off_holds_only_itself),
+        lane_test(one_key_that_always_fails_does_not_stop_a_quiet_lane),
         lane_test(a_wait_that_the_bridge_asks_for_is_kept),
         cmocka_unit_test(a_sender_with_a_wrong_address_or_token_file_is_not_made),
     };
