@@ -28,6 +28,7 @@ enum sync_field_type {
     SYNC_FIELD_TEXT,     /* struct sync_bytes, UTF-8 without NUL; points into the record */
     SYNC_FIELD_UUID,     /* struct sync_uuid, from its 36-character text */
     SYNC_FIELD_ENUM,     /* int32_t: index into symbols of this row */
+    SYNC_FIELD_TEXTS,    /* struct sync_texts: an array of strings; points into the record */
     SYNC_FIELD_PRESENCE, /* bool: a nullable record is there; its own fields follow as further rows
                           */
 };

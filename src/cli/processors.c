@@ -17,6 +17,8 @@ static const char *side(enum sync_system system)
         return "Altinn 2";
     case SYNC_SYSTEM_ALTINN3:
         return "Altinn 3";
+    case SYNC_SYSTEM_SYS:
+        return "above both";
     }
     return "";
 }
@@ -57,6 +59,8 @@ static const char *type_word(enum sync_field_type type)
         return "uuid";
     case SYNC_FIELD_ENUM:
         return "enum";
+    case SYNC_FIELD_TEXTS:
+        return "strings";
     case SYNC_FIELD_PRESENCE:
         return "record or null";
     }

@@ -161,6 +161,8 @@ static const char *side(enum sync_system system)
         return "Altinn 2";
     case SYNC_SYSTEM_ALTINN3:
         return "Altinn 3";
+    case SYNC_SYSTEM_SYS:
+        return "above both";
     }
     return "";
 }

@@ -15,6 +15,8 @@ struct frame {
     uint64_t left;       /* fields, or items of the current block */
     size_t block_end;    /* where the writer says that the block ends; 0 = it does not say */
     uint64_t empty_left; /* items of zero size that may still come */
+    size_t start;        /* of the value */
+    size_t items;        /* of an array, so far */
 };
 
 struct reader {
@@ -158,6 +160,7 @@ static void put_integer(struct reader *r, const struct sync_plan_node *node, int
         break;
     case SYNC_STORE_TEXT:
     case SYNC_STORE_UUID:
+    case SYNC_STORE_TEXTS:
     case SYNC_STORE_PRESENCE:
         SYNC_ASSERT(!"the compiler pairs integers with number stores only");
     }
@@ -310,6 +313,8 @@ static void step_absent(struct reader *r, const struct sync_plan_node *node)
     case SYNC_STORE_UUID:
         put(r, node->offset, &constant->uuid, sizeof constant->uuid);
         break;
+    case SYNC_STORE_TEXTS: /* the empty list: the struct is zeroed */
+        break;
     case SYNC_STORE_PRESENCE:
         put(r, node->offset, &(bool){true}, sizeof(bool));
         return;
@@ -329,7 +334,7 @@ static sync_status open_frame(struct reader *r, const struct sync_plan_node *nod
     }
     SYNC_ASSERT(r->nodes_left < SYNC_DATUM_NODES_MAX || r->depth == 0);
     struct frame *frame = &r->frames[r->depth++];
-    *frame = (struct frame){.node = node, .empty_left = SYNC_DATUM_EMPTY_ITEMS_MAX};
+    *frame = (struct frame){.node = node, .empty_left = SYNC_DATUM_EMPTY_ITEMS_MAX, .start = r->at};
     frame->left = node->wire == SYNC_WIRE_RECORD ? node->count : 0;
     return SYNC_OK;
 }
@@ -430,6 +435,20 @@ static sync_status check_count(struct reader *r, struct frame *frame, uint64_t c
     return SYNC_OK;
 }
 
+/* The array has just ended: its items have been read as strings. */
+static void put_texts(struct reader *r, const struct frame *frame)
+{
+    SYNC_ASSERT(frame->start < r->at);
+    SYNC_ASSERT(frame->left == 0);
+    if (frame->node->store != SYNC_STORE_TEXTS) {
+        return;
+    }
+    struct sync_texts texts = {
+        .data = r->data + frame->start, .size = r->at - frame->start, .count = frame->items};
+    put(r, frame->node->offset, &texts, sizeof texts);
+    put_present(r, frame->node);
+}
+
 /* Reads the header of the next block; a count of zero ends the array or map. */
 static sync_status next_block(struct reader *r, struct frame *frame)
 {
@@ -446,6 +465,7 @@ static sync_status next_block(struct reader *r, struct frame *frame)
         return status;
     }
     if (count == 0) {
+        put_texts(r, frame);
         r->depth--;
         return SYNC_OK;
     }
@@ -485,6 +505,7 @@ static sync_status advance(struct reader *r)
         return next_block(r, frame);
     }
     frame->left--;
+    frame->items++;
     if (node->wire == SYNC_WIRE_MAP) {
         struct sync_bytes key;
         sync_status status = read_string(r, &key);

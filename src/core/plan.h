@@ -39,6 +39,7 @@ enum sync_plan_store {
     SYNC_STORE_TEXT,
     SYNC_STORE_UUID,
     SYNC_STORE_ENUM,
+    SYNC_STORE_TEXTS,    /* an array: its own bytes, once they are checked */
     SYNC_STORE_PRESENCE, /* a record: true */
 };
 

@@ -22,12 +22,13 @@ struct sync_uuid sync_id_v5(const struct sync_uuid *namespace_id, struct sync_by
 static const char *system_word(enum sync_system system)
 {
     switch (system) {
-    case SYNC_SYSTEM_NONE:
-        break;
     case SYNC_SYSTEM_ALTINN2:
         return "ALTINN2";
     case SYNC_SYSTEM_ALTINN3:
         return "ALTINN3";
+    case SYNC_SYSTEM_NONE:
+    case SYNC_SYSTEM_SYS:
+        break;
     }
     return "SYS"; /* above both sides */
 }

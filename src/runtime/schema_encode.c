@@ -123,6 +123,26 @@ static sync_status put_text(struct encoder *e, const struct sync_field *row)
     return SYNC_OK;
 }
 
+/* The list is kept as it stands on the wire, so it is checked by reading it, then copied. */
+static sync_status put_texts(struct encoder *e, const struct sync_field *row)
+{
+    struct sync_texts texts;
+    get(e, row->offset, &texts, sizeof texts);
+    struct sync_texts left = texts;
+    struct sync_bytes text = {NULL, 0};
+    while (sync_texts_next(&left, &text)) {
+        if (!sync_utf8_is_text(text)) {
+            return refuse(e, SYNC_CODE_UTF8, row->path, "text is ill-formed UTF-8 or holds NUL");
+        }
+    }
+    if (texts.size == 0) {
+        put_long(e, 0);
+        return SYNC_OK;
+    }
+    put(e, texts.data, texts.size);
+    return SYNC_OK;
+}
+
 /* The row's index stands for a symbol, which has an index of its own in the schema. */
 static sync_status put_symbol(struct encoder *e, const struct schema_type *type,
                               const struct sync_field *row)
@@ -171,6 +191,8 @@ static sync_status encode_scalar(struct encoder *e, const struct schema_type *ty
     case SYNC_STORE_TEXT:
     case SYNC_STORE_UUID:
         return put_text(e, row);
+    case SYNC_STORE_TEXTS:
+        return put_texts(e, row);
     case SYNC_STORE_ENUM:
         return put_symbol(e, type, row);
     case SYNC_STORE_NONE:

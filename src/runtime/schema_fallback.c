@@ -49,6 +49,9 @@ static bool constant_of(const struct schema_type *type, const struct sync_field 
             return false;
         }
     }
+    if (row->type == SYNC_FIELD_TEXTS && sync_json_count(value) > 0) {
+        return false;
+    }
     if (row->type == SYNC_FIELD_UUID && !sync_uuid_parse(text, &constant.uuid)) {
         return false;
     }

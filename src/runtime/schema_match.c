@@ -169,6 +169,8 @@ enum sync_plan_store schema_store_of(enum schema_kind kind, enum sync_field_type
         return kind == SCHEMA_STRING ? SYNC_STORE_UUID : SYNC_STORE_NONE;
     case SYNC_FIELD_ENUM:
         return kind == SCHEMA_ENUM ? SYNC_STORE_ENUM : SYNC_STORE_NONE;
+    case SYNC_FIELD_TEXTS:
+        return kind == SCHEMA_ARRAY ? SYNC_STORE_TEXTS : SYNC_STORE_NONE;
     case SYNC_FIELD_PRESENCE:
         return kind == SCHEMA_RECORD ? SYNC_STORE_PRESENCE : SYNC_STORE_NONE;
     }

@@ -210,6 +210,7 @@ sync_status schema_builder_bind(struct schema_builder *b, enum schema_kind reade
         [SYNC_FIELD_TEXT] = sizeof(struct sync_bytes),
         [SYNC_FIELD_UUID] = sizeof(struct sync_uuid),
         [SYNC_FIELD_ENUM] = sizeof(int32_t),
+        [SYNC_FIELD_TEXTS] = sizeof(struct sync_texts),
         [SYNC_FIELD_PRESENCE] = sizeof(bool),
     };
     const struct sync_field *row = schema_rows_find(b->rows, path);
@@ -249,6 +250,32 @@ static sync_status compile_scalar(struct schema_builder *b, const struct schema_
         status = take_symbols(b, writer, reader, row, &node);
     }
     return sync_is_ok(status) ? schema_builder_node(b, node, ret_node) : status;
+}
+
+/* A list of texts: the items are checked as strings, the row keeps the bytes of the whole. */
+static sync_status compile_texts(struct schema_builder *b, const struct schema_type *writer,
+                                 const struct schema_type *reader, const char *path,
+                                 uint32_t *ret_node)
+{
+    struct sync_plan_node node = node_of(writer);
+    const struct sync_field *row = NULL;
+    if (writer->branches[0]->kind != SCHEMA_STRING || reader->branches[0]->kind != SCHEMA_STRING) {
+        return schema_builder_mismatch(b, path, "a row reads arrays of strings only");
+    }
+    sync_status status = schema_builder_bind(b, reader->kind, path, &node, &row);
+    if (sync_is_ok(status)) {
+        node.count = 1;
+        status = take_children(b, 1, &node.first);
+    }
+    uint32_t item = 0;
+    if (sync_is_ok(status)) {
+        status = skip(b, writer->branches[0], &item);
+    }
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    b->plan->children[node.first].node = item;
+    return schema_builder_node(b, node, ret_node);
 }
 
 /* The reader's field that takes this field of the writer, or NULL. */
@@ -382,6 +409,9 @@ static sync_status compile(struct schema_builder *b, const struct schema_type *w
     }
     if (writer->kind == SCHEMA_RECORD) {
         return compile_record(b, writer, branch, path, ret_node);
+    }
+    if (writer->kind == SCHEMA_ARRAY) {
+        return compile_texts(b, writer, branch, path, ret_node);
     }
     return compile_scalar(b, writer, branch, path, ret_node);
 }

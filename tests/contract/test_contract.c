@@ -64,6 +64,8 @@ static size_t field_size(enum sync_field_type type)
         return sizeof(int64_t);
     case SYNC_FIELD_TEXT:
         return sizeof(struct sync_bytes);
+    case SYNC_FIELD_TEXTS:
+        return sizeof(struct sync_texts);
     case SYNC_FIELD_UUID:
         return sizeof(struct sync_uuid);
     }

@@ -20,6 +20,7 @@ struct source {
     int64_t l;
     double d;
     struct sync_bytes t;
+    struct sync_texts a;
 };
 
 #define AT(member) offsetof(struct source, member)
@@ -32,6 +33,7 @@ static const struct sync_field rows[] = {
     {"d", SYNC_FIELD_DOUBLE, AT(d), REQUIRED, NULL, 0},
     {"t", SYNC_FIELD_TEXT, AT(t), REQUIRED, NULL, 0},
     {"e", SYNC_FIELD_ENUM, AT(e), REQUIRED, symbols, 0},
+    {"a", SYNC_FIELD_TEXTS, AT(a), REQUIRED, NULL, 0},
     {"n", SYNC_FIELD_PRESENCE, AT(has_n), REQUIRED, NULL, 0},
     {"n.x", SYNC_FIELD_INT, AT(x), REQUIRED, NULL, 0},
 };
@@ -140,6 +142,22 @@ static void what_the_schema_cannot_hold_is_refused(void **state)
     bad("other", "'string'", &s, SYNC_CODE_FIELD_MISSING);
 }
 
+static void a_list_of_texts_is_written_as_an_array(void **state)
+{
+    (void)state;
+    uint8_t room[16];
+    struct sync_bytes items[] = {sync_bytes_text("xy"), sync_bytes_text("")};
+    struct source s = {0};
+    good("a", "{'type':'array','items':'string'}", &s, (struct sync_bytes){(uint8_t[]){0}, 1});
+    assert_true(sync_texts_make(items, 2, room, sizeof room, &s.a));
+    good("a", "{'type':'array','items':'string'}", &s,
+         (struct sync_bytes){(uint8_t[]){4, 4, 'x', 'y', 0, 0}, 6});
+    items[0] = (struct sync_bytes){(uint8_t[]){0xC0, 0x80}, 2};
+    assert_true(sync_texts_make(items, 2, room, sizeof room, &s.a));
+    bad("a", "{'type':'array','items':'string'}", &s, SYNC_CODE_UTF8);
+    bad("a", "'string'", &s, SYNC_CODE_SCHEMA_MISMATCH);
+}
+
 static void a_record_larger_than_a_topic_carries_is_refused(void **state)
 {
     (void)state;
@@ -164,6 +182,7 @@ int main(void)
         cmocka_unit_test(each_row_is_written_as_its_type),
         cmocka_unit_test(a_union_gets_the_branch_that_the_row_fills),
         cmocka_unit_test(what_the_schema_cannot_hold_is_refused),
+        cmocka_unit_test(a_list_of_texts_is_written_as_an_array),
         cmocka_unit_test(a_record_larger_than_a_topic_carries_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
