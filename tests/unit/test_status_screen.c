@@ -54,7 +54,7 @@ static void add_rest(int64_t number)
     (void)snprintf(process->name, sizeof process->name, "status-to-altinn3");
     (void)snprintf(process->address, sizeof process->address, "127.0.0.1:1");
     process->reachable = process->ready = true;
-    process->oldest_s = process->p50_s = process->p99_s = (double)number;
+    process->oldest_s = process->p50_s = process->p99_s = number < 100000000 ? (double)number : 1e8;
     process->rebalances = process->fenced = process->retries = number;
 }
 
