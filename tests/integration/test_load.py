@@ -18,7 +18,7 @@ def mixed_acts_on_both_sides_end_equal(stack):
     world.load_start()
     stack.start_loop()
     world.start_simulators(rate2=rate, rate3=rate, insert_at=15,
-                           extra2=["--echo", "mix"])
+                           extra2=["--echo", "mix", "--acts", str(acts), "--reorder-seconds", "10"])
     chooser = random.Random(SEED)
     poisoned = 0
     while stack.one("SELECT count(*) FROM altinn2sim.act") < acts // 2:
