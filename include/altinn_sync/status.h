@@ -14,7 +14,8 @@ enum sync_class {
     SYNC_CLASS_FATAL, /* stop the process, commit nothing */
 };
 
-/* One row per code: the symbol and the word that stands in sync.parked.code, in logs and in metrics. */
+/* One row per code: the symbol and the word that stands in sync.parked.code, in logs and in
+ * metrics. */
 #define SYNC_CODES(X)                                                                              \
     X(SYNC_CODE_NONE, "none")                                                                      \
     X(SYNC_CODE_INTERNAL, "internal")                                                              \
@@ -80,12 +81,13 @@ enum sync_class {
     X(SYNC_CODE_NOT_FOUND, "not_found")                                                            \
     X(SYNC_CODE_REFUSED, "refused")
 
+/* The codes as an enum, in the order of the table above. */
 #define SYNC_CODE_SYMBOL(symbol, word) symbol,
 enum sync_code { SYNC_CODES(SYNC_CODE_SYMBOL) SYNC_CODE_COUNT };
 #undef SYNC_CODE_SYMBOL
 
-/* Must be looked at: clang refuses a call whose status is dropped; gcc has no such attribute for types.
- * Not an int, so that it cannot be mixed up with a count or a boolean. */
+/* Must be looked at: clang refuses a call whose status is dropped; gcc has no such attribute for
+ * types. Not an int, so that it cannot be mixed up with a count or a boolean. */
 #ifdef __clang__
 #define SYNC_MUST_USE __attribute__((warn_unused_result))
 #else
@@ -128,7 +130,10 @@ sync_status sync_wrap(struct sync_error *err, const char *format, ...)
 /* The word of a code, as it stands in tables and logs. Static, never NULL. */
 const char *sync_code_word(enum sync_code code);
 
-static inline int sync_is_ok(sync_status status) { return status.class == SYNC_CLASS_OK; }
+static inline int sync_is_ok(sync_status status)
+{
+    return status.class == SYNC_CLASS_OK;
+}
 
 /* We are wrong: stop here. On in production; a restart is safe. */
 #define SYNC_ASSERT(condition)                                                                     \

@@ -4,129 +4,160 @@
 #ifndef SYNC_CORE_LIMITS_H
 #define SYNC_CORE_LIMITS_H
 
-/* Records and batches ------------------------------------------------------------------------------- */
-#define SYNC_RECORD_BYTES_MAX (1024 * 1024)   /* = max.message.bytes of every topic */
-#define SYNC_BATCH_RECORDS_MAX 1000           /* arrays gain little above, locks are held longer */
-#define SYNC_BATCH_BYTES_MAX (1024 * 1024)    /* bounds the statement's size */
-/* decoded records, states, parameters of one batch; touched only as far as it is used. The largest is the
- * release of one entity for which two times SYNC_HELD_PER_KEY_MAX records were held and parked. */
+/* Records and batches
+ * ------------------------------------------------------------------------------- */
+#define SYNC_RECORD_BYTES_MAX  (1024 * 1024) /* = max.message.bytes of every topic */
+#define SYNC_BATCH_RECORDS_MAX 1000          /* arrays gain little above, locks are held longer */
+#define SYNC_BATCH_BYTES_MAX   (1024 * 1024) /* bounds the statement's size */
+/* decoded records, states, parameters of one batch; touched only as far as it is used. The largest
+ * is the release of one entity for which two times SYNC_HELD_PER_KEY_MAX records were held and
+ * parked. */
 #define SYNC_BATCH_ARENA_BYTES (96 * 1024 * 1024)
-#define SYNC_RING_BYTES_MAX (8 * 1024 * 1024) /* raw records between poll and apply thread */
-#define SYNC_RING_RECORDS_MAX 65536           /* slots of that ring */
-#define SYNC_RING_SLACK_BYTES (2 * SYNC_RECORD_BYTES_MAX + 4096) /* a full ring is still polled once a second */
-#define SYNC_CONTROL_RING_BYTES (256 * 1024)  /* claims, marks, hints between poll and apply thread */
+#define SYNC_RING_BYTES_MAX    (8 * 1024 * 1024) /* raw records between poll and apply thread */
+#define SYNC_RING_RECORDS_MAX  65536             /* slots of that ring */
+#define SYNC_RING_SLACK_BYTES                                                                      \
+    (2 * SYNC_RECORD_BYTES_MAX + 4096) /* a full ring is still polled once a second */
+#define SYNC_CONTROL_RING_BYTES                                                                    \
+    (256 * 1024) /* claims, marks, hints between poll and apply thread */
 
-/* Decoder: hostile bytes end in under 10 ms and 64 KiB (traps: avro-c on unchecked bytes) ------------- */
+/* Decoder: hostile bytes end in under 10 ms and 64 KiB (traps: avro-c on unchecked bytes)
+ * ------------- */
 #define SYNC_DATUM_DEPTH_MAX 16
 #define SYNC_DATUM_NODES_MAX 4096
-#define SYNC_DATUM_EMPTY_ITEMS_MAX 1024       /* items of zero size cost no bytes, so they need a bound */
-#define SYNC_SCHEMA_BYTES_MAX (64 * 1024)
-#define SYNC_SCHEMA_DEPTH_MAX 32
-#define SYNC_SCHEMA_NAME_BYTES_MAX 255        /* one full name */
-#define SYNC_SCHEMA_MEMBERS_MAX 1024          /* fields, symbols or branches of a type: checks are quadratic */
-#define SYNC_SCHEMA_FILES_MAX 1024            /* of a directory of schemas */
-#define SYNC_SCHEMA_DIRS_MAX 16               /* nested directories of it */
-#define SYNC_DECODER_WRITERS_MAX 64           /* schemas of one topic within the replay window */
-#define SYNC_PLAN_NODES_MAX 65536             /* a type that several paths read is compiled for each */
-#define SYNC_FIELD_PATH_BYTES_MAX 256         /* dotted path of a field */
+#define SYNC_DATUM_EMPTY_ITEMS_MAX                                                                 \
+    1024 /* items of zero size cost no bytes, so they need a bound                                 \
+          */
+#define SYNC_SCHEMA_BYTES_MAX      (64 * 1024)
+#define SYNC_SCHEMA_DEPTH_MAX      32
+#define SYNC_SCHEMA_NAME_BYTES_MAX 255 /* one full name */
+#define SYNC_SCHEMA_MEMBERS_MAX                                                                    \
+    1024 /* fields, symbols or branches of a type: checks are quadratic */
+#define SYNC_SCHEMA_FILES_MAX     1024  /* of a directory of schemas */
+#define SYNC_SCHEMA_DIRS_MAX      16    /* nested directories of it */
+#define SYNC_DECODER_WRITERS_MAX  64    /* schemas of one topic within the replay window */
+#define SYNC_PLAN_NODES_MAX       65536 /* a type that several paths read is compiled for each */
+#define SYNC_FIELD_PATH_BYTES_MAX 256   /* dotted path of a field */
 
-/* Clock and time rules ------------------------------------------------------------------------------ */
+/* Clock and time rules
+ * ------------------------------------------------------------------------------ */
 #define SYNC_FUTURE_MAX_US (5LL * 60 * 1000000) /* CS-07: event time ahead of the append time */
 #define SYNC_EPOCH_2000_US 946684800000000LL    /* CS-08: nothing happened before */
 
-/* Hold and park ------------------------------------------------------------------------------------- */
-#define SYNC_HELD_PER_KEY_MAX 10000             /* CS-17 */
-#define SYNC_HELD_UNKNOWN_AGE_S (24 * 3600)     /* CS-16 */
-#define SYNC_HELD_EXPECTED_AGE_S (30 * 24 * 3600) /* CS-15 */
-#define SYNC_PARKED_ALARM_COUNT 1000            /* open per partition */
-#define SYNC_PARK_WINDOW 1000                   /* more than half of so many parked: a wrong schema, not poison */
-#define SYNC_ADOPTION_INTERVAL_MS 5000
-#define SYNC_ADOPTION_IDS_MAX 500               /* bounds the adoption transaction */
+/* Hold and park
+ * ------------------------------------------------------------------------------------- */
+#define SYNC_HELD_PER_KEY_MAX         10000            /* CS-17 */
+#define SYNC_HELD_UNKNOWN_AGE_S       (24 * 3600)      /* CS-16 */
+#define SYNC_HELD_EXPECTED_AGE_S      (30 * 24 * 3600) /* CS-15 */
+#define SYNC_PARKED_ALARM_COUNT       1000             /* open per partition */
+#define SYNC_PARK_WINDOW              1000 /* more than half of them parked: a wrong schema, not poison */
+#define SYNC_ADOPTION_INTERVAL_MS     5000
+#define SYNC_ADOPTION_IDS_MAX         500 /* bounds the adoption transaction */
 #define SYNC_HOUSEKEEPING_INTERVAL_MS 60000
-#define SYNC_HOUSEKEEPING_ROWS_MAX 1000
-#define SYNC_LOAD_ROWS_MAX 500                  /* messages in one transaction of "load" */
+#define SYNC_HOUSEKEEPING_ROWS_MAX    1000
+#define SYNC_LOAD_ROWS_MAX            500 /* messages in one transaction of "load" */
 
-/* Database ------------------------------------------------------------------------------------------ */
-#define SYNC_DB_LOCK_ALTINN3_MS 400   /* we give way before the server looks for a deadlock at 1 s */
-#define SYNC_DB_WAIT_ALTINN3_MS 900   /* from our first lock on a row of Altinn 3 on */
-#define SYNC_DB_LOCK_CLAIM_MS 5000
-#define SYNC_DB_LOCK_IN_DOUBT_MS 15000
+/* Database
+ * ------------------------------------------------------------------------------------------ */
+#define SYNC_DB_LOCK_ALTINN3_MS                                                                    \
+    400 /* we give way before the server looks for a deadlock at 1 s                               \
+         */
+#define SYNC_DB_WAIT_ALTINN3_MS       900 /* from our first lock on a row of Altinn 3 on */
+#define SYNC_DB_LOCK_CLAIM_MS         5000
+#define SYNC_DB_LOCK_IN_DOUBT_MS      15000
 #define SYNC_DB_STATEMENT_IN_DOUBT_MS 20000
-#define SYNC_DB_STATEMENT_MS 10000    /* below the poll budget of the client */
-#define SYNC_DB_CONNECT_S 3
-#define SYNC_DB_NETWORK_MS 5000       /* what an answer may be late after its time-out; then the connection is lost */
+#define SYNC_DB_STATEMENT_MS          10000 /* below the poll budget of the client */
+#define SYNC_DB_CONNECT_S             3
+#define SYNC_DB_NETWORK_MS                                                                         \
+    5000 /* what an answer may be late after its time-out; then the connection is lost */
 #define SYNC_DB_IDLE_IN_TXN_MS 10000  /* the server ends a transaction that we forgot */
-#define SYNC_DB_TCP_USER_MS 10000     /* both ends notice a dead peer before the poll budget ends */
+#define SYNC_DB_TCP_USER_MS    10000  /* both ends notice a dead peer before the poll budget ends */
 #define SYNC_DB_STATEMENTS_MAX 256    /* prepared per connection: all static texts of the binary */
-#define SYNC_DB_HOSTS_MAX 8           /* hosts of one DSN */
-#define SYNC_DB_MIGRATE_MS 600000     /* one migration may build an index on a large table */
-#define SYNC_ORIGIN_POOL 4            /* replication origins of a consumer: processes + 1 */
+#define SYNC_DB_HOSTS_MAX      8      /* hosts of one DSN */
+#define SYNC_DB_MIGRATE_MS     600000 /* one migration may build an index on a large table */
+#define SYNC_ORIGIN_POOL       4      /* replication origins of a consumer: processes + 1 */
 
-/* Back-off ------------------------------------------------------------------------------------------ */
-#define SYNC_BACKOFF_FIRST_MS 100
-#define SYNC_BACKOFF_MAX_MS 10000     /* part of the convergence budget of 60 s */
+/* Back-off
+ * ------------------------------------------------------------------------------------------ */
+#define SYNC_BACKOFF_FIRST_MS  100
+#define SYNC_BACKOFF_MAX_MS    10000 /* part of the convergence budget of 60 s */
 #define SYNC_RETRY_AFTER_MAX_S 60
 
-/* Kafka --------------------------------------------------------------------------------------------- */
-#define SYNC_KAFKA_SESSION_MS 6000
+/* Kafka
+ * --------------------------------------------------------------------------------------------- */
+#define SYNC_KAFKA_SESSION_MS  6000
 #define SYNC_KAFKA_MAX_POLL_MS 300000
-#define SYNC_KAFKA_QUEUED_KBYTES 16384 /* more than one second of records: see docs/operations.md */
-#define SYNC_KAFKA_QUEUED_RECORDS 50000
+#define SYNC_KAFKA_QUEUED_KBYTES                                                                   \
+    16384 /* more than one second of records: see docs/operations.md                               \
+           */
+#define SYNC_KAFKA_QUEUED_RECORDS  50000
 #define SYNC_KAFKA_ASSIGN_APART_MS 100 /* between two assignments: see assign_apart in kafka.c */
-#define SYNC_HINT_INTERVAL_MS 5000
-#define SYNC_WATCHDOG_MS 60000
-#define SYNC_FENCED_WAIT_MS 30000
-#define SYNC_TOPIC_UNKNOWN_MS 60000   /* a topic made after us is waited for so long */
-#define SYNC_FRESHNESS_S 60           /* older than that: not ready */
-#define SYNC_DRAIN_MS 15000
-#define SYNC_HOLD_DOWN_MS 15000        /* longest wait before an uncertain call is looked at again */
-#define SYNC_CONVERGENCE_MS 60000      /* drain + session + backoff + hold-down stay below: promised */
+#define SYNC_HINT_INTERVAL_MS      5000
+#define SYNC_WATCHDOG_MS           60000
+#define SYNC_FENCED_WAIT_MS        30000
+#define SYNC_TOPIC_UNKNOWN_MS      60000 /* a topic made after us is waited for so long */
+#define SYNC_FRESHNESS_S           60    /* older than that: not ready */
+#define SYNC_DRAIN_MS              15000
+#define SYNC_HOLD_DOWN_MS          15000 /* longest wait before an uncertain call is looked at */
+#define SYNC_CONVERGENCE_MS        60000 /* promised: drain, session, backoff, hold-down together */
 
-/* Logs and metrics ---------------------------------------------------------------------------------- */
-#define SYNC_LOG_LINE_BYTES_MAX 4096     /* below PIPE_BUF, so that lines of several processes do not mix */
-#define SYNC_LOG_REPEAT_US 1000000       /* the same line within it is counted, not written */
-#define SYNC_LOG_RECENT_LINES 16         /* different lines that are watched for repeats */
+/* Logs and metrics
+ * ---------------------------------------------------------------------------------- */
+#define SYNC_LOG_LINE_BYTES_MAX                                                                    \
+    4096 /* below PIPE_BUF, so that lines of several processes do not mix */
+#define SYNC_LOG_REPEAT_US       1000000 /* the same line within it is counted, not written */
+#define SYNC_LOG_RECENT_LINES    16      /* different lines that are watched for repeats */
 #define SYNC_METRIC_FAMILIES_MAX 128
-#define SYNC_METRIC_SERIES_MAX 1000      /* lines on the page: what a scraper is promised */
-#define SYNC_METRIC_LABELS_MAX 6
+#define SYNC_METRIC_SERIES_MAX   1000 /* lines on the page: what a scraper is promised */
+#define SYNC_METRIC_LABELS_MAX   6
 
-/* HTTP ---------------------------------------------------------------------------------------------- */
-#define SYNC_HTTP_CONNECT_MS 3000
-#define SYNC_HTTP_TOTAL_MS 10000
-#define SYNC_BRIDGE_TOTAL_MS 35000    /* the facade waits 30 s for Altinn 2 */
-#define SYNC_HTTP_ANSWER_BYTES_MAX (1024 * 1024)
-#define SYNC_HTTP_BODY_BYTES_MAX (1024 * 1024)
-#define SYNC_HTTP_HEAD_BYTES_MAX 16384 /* request line and headers */
-#define SYNC_HTTP_STOP_MS 2000        /* answers on their way get this long when a server stops */
-#define SYNC_HTTP_REQUESTS_MAX 64     /* open requests of a receiver */
-#define SYNC_RECEIVER_ANSWER_MS 10000 /* then 503: the caller repeats, the set absorbs */
-#define SYNC_RECEIVER_LOOKUP_MS 2000
+/* HTTP
+ * ---------------------------------------------------------------------------------------------- */
+#define SYNC_HTTP_CONNECT_MS        3000
+#define SYNC_HTTP_TOTAL_MS          10000
+#define SYNC_BRIDGE_TOTAL_MS        35000 /* the facade waits 30 s for Altinn 2 */
+#define SYNC_HTTP_ANSWER_BYTES_MAX  (1024 * 1024)
+#define SYNC_HTTP_BODY_BYTES_MAX    (1024 * 1024)
+#define SYNC_HTTP_HEAD_BYTES_MAX    16384 /* request line and headers */
+#define SYNC_HTTP_STOP_MS           2000  /* time for answers on their way when a server stops */
+#define SYNC_HTTP_REQUESTS_MAX      64    /* open requests of a receiver */
+#define SYNC_RECEIVER_ANSWER_MS     10000 /* then 503: the caller repeats, the set absorbs */
+#define SYNC_RECEIVER_LOOKUP_MS     2000
 #define SYNC_RECEIVER_CACHE_ENTRIES 65536
-#define SYNC_RECEIVER_NUMBERS_BLOCK 1000 /* sequence numbers reserved at once: one commit per so many events */
-#define SYNC_LANE_KEYS_MAX 64         /* effects taken in one transaction */
-#define SYNC_LANE_IN_FLIGHT_MAX 16
-#define SYNC_ECHO_EXPECTED_S (24 * 3600)
-#define SYNC_EFFECT_ATTEMPTS_PARK 10  /* CS-57, over at least … */
-#define SYNC_EFFECT_AGE_PARK_S (15 * 60)
+#define SYNC_RECEIVER_NUMBERS_BLOCK                                                                \
+    1000 /* sequence numbers reserved at once: one commit per so many events */
+#define SYNC_LANE_KEYS_MAX        64 /* effects taken in one transaction */
+#define SYNC_LANE_IN_FLIGHT_MAX   16
+#define SYNC_ECHO_EXPECTED_S      (24 * 3600)
+#define SYNC_EFFECT_ATTEMPTS_PARK 10 /* CS-57, over at least … */
+#define SYNC_EFFECT_AGE_PARK_S    (15 * 60)
 
-/* Sources ------------------------------------------------------------------------------------------- */
+/* Sources
+ * ------------------------------------------------------------------------------------------- */
 #define SYNC_CAPTURE_HEARTBEAT_MS 10000
-#define SYNC_CAPTURE_FEEDBACK_MS 10000
-#define SYNC_CAPTURE_UNRESOLVED_MS 30000 /* a message in neither table is asked for again so long */
+#define SYNC_CAPTURE_FEEDBACK_MS  10000
+#define SYNC_CAPTURE_UNRESOLVED_MS                                                                 \
+    30000 /* a message in neither table is asked for again so long                                 \
+           */
 
-/* Files --------------------------------------------------------------------------------------------- */
-#define SYNC_FILE_BYTES_MAX (1024 * 1024) /* configuration, topics.yaml */
-#define SYNC_YAML_DEPTH_MAX 16            /* topics.yaml needs 5 */
-#define SYNC_YAML_NODES_MAX 16384         /* 64 topics need about 3,000 */
-#define SYNC_YAML_MEMBERS_MAX 512         /* keys of a map are compared pairwise */
+/* Files
+ * --------------------------------------------------------------------------------------------- */
+#define SYNC_FILE_BYTES_MAX      (1024 * 1024) /* configuration, topics.yaml */
+#define SYNC_YAML_DEPTH_MAX      16            /* topics.yaml needs 5 */
+#define SYNC_YAML_NODES_MAX      16384         /* 64 topics need about 3,000 */
+#define SYNC_YAML_MEMBERS_MAX    512           /* keys of a map are compared pairwise */
 #define SYNC_LOAD_LINE_BYTES_MAX (4 * 1024 * 1024)
-#define SYNC_LOAD_CHUNK_BYTES_MAX (4 * 1024 * 1024) /* text and parameters of one transaction fit the batch arena */
+#define SYNC_LOAD_CHUNK_BYTES_MAX                                                                  \
+    (4 * 1024 * 1024) /* text and parameters of one transaction fit the batch arena */
 #define SYNC_LOAD_ARENA_BYTES (32 * 1024 * 1024) /* lines of one chunk in our own form */
 
-/* JSON ---------------------------------------------------------------------------------------------- */
-#define SYNC_JSON_BYTES_MAX SYNC_LOAD_LINE_BYTES_MAX /* the longest text that we read as one value */
-#define SYNC_JSON_DEPTH_MAX 64                       /* jansson's parser recurses */
-#define SYNC_JSON_VALUES_MAX (256 * 1024) /* a value costs up to 200 bytes: bounds the tree at 50 MiB */
-#define SYNC_JSON_WRITER_BYTES_MAX (16 * 1024 * 1024) /* a runaway writer fails, the process lives */
+/* JSON
+ * ---------------------------------------------------------------------------------------------- */
+#define SYNC_JSON_BYTES_MAX                                                                        \
+    SYNC_LOAD_LINE_BYTES_MAX   /* the longest text that we read as one value */
+#define SYNC_JSON_DEPTH_MAX 64 /* jansson's parser recurses */
+#define SYNC_JSON_VALUES_MAX                                                                       \
+    (256 * 1024) /* a value costs up to 200 bytes: bounds the tree at 50 MiB */
+#define SYNC_JSON_WRITER_BYTES_MAX                                                                 \
+    (16 * 1024 * 1024) /* a runaway writer fails, the process lives */
 
 #endif

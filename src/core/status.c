@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-__attribute__((format(printf, 5, 0))) static sync_status fill(struct sync_error *err, enum sync_class class, enum sync_code code,
-                        const char *field, const char *format, va_list args)
+__attribute__((format(printf, 5, 0))) static sync_status
+fill(struct sync_error *err, enum sync_class class, enum sync_code code, const char *field,
+     const char *format, va_list args)
 {
     SYNC_ASSERT(class != SYNC_CLASS_OK);
     SYNC_ASSERT(format != NULL);

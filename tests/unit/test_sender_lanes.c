@@ -16,6 +16,7 @@
 #include "runtime/http_server.h"
 #include "runtime/migrate.h"
 #include "runtime/sender.h"
+#include "wait.h"
 
 #include <poll.h>
 #include <pthread.h>
