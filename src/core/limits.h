@@ -49,7 +49,7 @@
 #define SYNC_HELD_UNKNOWN_AGE_S       (24 * 3600)      /* CS-16 */
 #define SYNC_HELD_EXPECTED_AGE_S      (30 * 24 * 3600) /* CS-15 */
 #define SYNC_PARKED_ALARM_COUNT       1000             /* open per partition */
-#define SYNC_PARK_WINDOW              1000 /* more than half of them parked: a wrong schema, not poison */
+#define SYNC_PARK_WINDOW              1000 /* over half of them parked: a wrong schema */
 #define SYNC_ADOPTION_INTERVAL_MS     5000
 #define SYNC_ADOPTION_IDS_MAX         500 /* bounds the adoption transaction */
 #define SYNC_HOUSEKEEPING_INTERVAL_MS 60000
