@@ -191,7 +191,7 @@ static void on_notice(void *context, const PGresult *result)
 static bool wait_socket(PGconn *conn, bool to_write, int64_t deadline_us)
 {
     struct pollfd fd = {PQsocket(conn), (short)(POLLIN | (to_write ? POLLOUT : 0)), 0};
-    for (;;) {
+    while (fd.fd >= 0) {
         int64_t left_us = deadline_us - sync_clock_monotonic_us();
         if (left_us <= 0) {
             return false;
@@ -201,6 +201,7 @@ static bool wait_socket(PGconn *conn, bool to_write, int64_t deadline_us)
             return true; /* also on an error of the socket: reading then tells */
         }
     }
+    return false;
 }
 
 /* Sends what is queued and reads until one result is there; ret_result NULL = a separator. */
@@ -362,18 +363,19 @@ static bool find_sqlstate(const char **message, char ret_sqlstate[static 6])
     return false;
 }
 
+/* No server said no: ours is the side that does not trust. libpq has no code for it. */
+static bool is_tls_failure(const char *message)
+{
+    return strstr(message, "certificate") != NULL ||
+           strstr(message, "does not support SSL") != NULL;
+}
+
 static sync_status fail_open(struct sync_db *db, const PGconn *conn, struct sync_error *err)
 {
     const char *message = PQerrorMessage(conn);
     char text[TEXT_MAX], sqlstate[6];
     clean_text(message[0] == '\0' ? "no answer in time" : message, sizeof text, text);
-    if (strstr(message, "certificate") != NULL || strstr(message, "does not support SSL") != NULL) {
-        return sync_fail_field(
-            err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE, "database.dsn",
-            "connect to the database: %s; check sslrootcert and the host name in "
-            "database.dsn",
-            text);
-    }
+    db->sqlstate[0] = '\0'; /* of the host before */
     /* Several addresses may have answered: only when each said no is it a no. */
     enum sync_class class = SYNC_CLASS_RETRY;
     enum sync_code code = SYNC_CODE_DB_UNREACHABLE;
@@ -383,6 +385,12 @@ static sync_status fail_open(struct sync_db *db, const PGconn *conn, struct sync
         if (class != SYNC_CLASS_FATAL) {
             break;
         }
+    }
+    if (db->sqlstate[0] == '\0' && is_tls_failure(message)) {
+        return sync_fail_field(err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE, "database.dsn",
+                               "connect with database.dsn: %.140s; check sslrootcert and the "
+                               "host name there",
+                               text);
     }
     if (class != SYNC_CLASS_FATAL) {
         return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_DB_UNREACHABLE,

@@ -32,7 +32,7 @@ void sync_db_free(struct sync_db **db);
 
 /*
  * Connected, read-write, settings pinned (search_path, time-outs, origin taken, notice receiver).
- * Blocks: at most SYNC_DB_CONNECT_S per host + 10 s.
+ * Blocks: at most SYNC_DB_CONNECT_S per host + 10 s, and what the name service takes.
  * Fails: RETRY unreachable, or every origin of the pool is taken; FATAL refused (3D000, 28*, origin
  * 53400).
  */
