@@ -190,6 +190,8 @@ def check_text():
             findings["first comment"].append(f"{path}: the first lines say what the file does, and what it does not")
     for path in files("*.c", "*.h", "*.sh", "*.py", "*.md", "run", "*.yaml", "*.cmake", "CMakeLists.txt"):
         text = read(path)
+        if re.search(r"^(<{7} |>{7} )", text, flags=re.M):
+            findings["unfinished"].append(f"{path}: conflict marks of a merge")
         if path != "tests/lint/lint.py" and re.search(r"\b(TODO|FIXME|XXX)\b(?!.*#\d)", text):
             findings["unfinished"].append(f"{path}: finish it, or name the issue")
         if path.startswith(("tests/integration/test_", "tests/bench/")) and "time.sleep(" in text:

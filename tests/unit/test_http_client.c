@@ -13,7 +13,6 @@
 #include "runtime/clock.h"
 #include "runtime/http_client.h"
 #include "runtime/http_server.h"
-#include "wait.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -454,21 +453,9 @@ static void many_calls_fly_at_once_and_no_more_than_there_is_room(void **state)
 /* Another thread: waits until the request is kept, then wakes the client. */
 static void *wake_when_kept(void *context)
 {
-<<<<<<< HEAD
     pthread_mutex_lock(&kept_lock);
     while (!kept) {
         pthread_cond_wait(&kept_changed, &kept_lock);
-=======
-    for (;;) {
-        pthread_mutex_lock(&kept_lock);
-        bool there = kept != NULL;
-        pthread_mutex_unlock(&kept_lock);
-        if (there) {
-            sync_http_client_wake(context);
-            return NULL;
-        }
-        wait_a_moment();
->>>>>>> b6a9abf (tests: one pause between looks at a condition; format the headers)
     }
     pthread_mutex_unlock(&kept_lock);
     sync_http_client_wake(context);
