@@ -43,6 +43,8 @@ static void parse(int argc, char **argv, struct bench *bench)
             bench->messages = number_of(value), i++;
         } else if (strcmp(argv[i], "--batch") == 0) {
             bench->batch = number_of(value), i++;
+        } else if (strcmp(argv[i], "--first-s") == 0) {
+            bench->first_us = number_of(value) * 1000000, i++;
         } else if (strcmp(argv[i], "--seed") == 0) {
             bench->seed = (uint64_t)number_of(value), i++;
         } else {
@@ -101,16 +103,24 @@ static sync_status run(const char *mode, struct bench *bench, int64_t *ret_us,
 
 int main(int argc, char **argv)
 {
-    struct bench bench = {.events = 1000000, .messages = 200000, .batch = 1000, .seed = 1};
+    struct bench bench = {.events = 1000000,
+                          .messages = 200000,
+                          .batch = 1000,
+                          .seed = 1,
+                          .first_us = 1735689600LL * 1000000};
     struct sync_error err = {0};
     struct rusage usage;
     int64_t us = 0;
     if (argc < 2) {
-        (void)fprintf(stderr, "bench-apply: name a mode: setup, ceiling or protocol\n");
+        (void)fprintf(stderr, "bench-apply: name a mode: setup, ceiling, protocol or events\n");
         return 2;
     }
     parse(argc, argv, &bench);
     bench_events_init(&bench);
+    if (strcmp(argv[1], "events") == 0) {
+        bench_events_print(&bench);
+        return 0;
+    }
     uint8_t *memory = malloc(SYNC_BATCH_ARENA_BYTES);
     SYNC_ASSERT(memory != NULL);
     sync_arena_init(&bench.arena, memory, SYNC_BATCH_ARENA_BYTES);

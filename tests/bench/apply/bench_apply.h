@@ -11,6 +11,7 @@
 struct bench {
     const char *dsn;
     int64_t events, messages, batch;
+    int64_t first_us; /* time of the earliest event */
     uint64_t seed;
     uint64_t
         stride; /* of the permutation: the golden section of the events, without a common divisor */
@@ -36,6 +37,9 @@ void bench_events_init(struct bench *bench);
 /* The n-th event of the stream: a fixed permutation, so that acts on one message lie far apart. */
 struct bench_event bench_event_of(const struct bench *bench, int64_t n);
 struct sync_uuid bench_message_uuid(const struct bench *bench, int32_t altinn2_id);
+
+/* All events as JSON lines on standard output. */
+void bench_events_print(const struct bench *bench);
 
 /* Inserts the messages, mapped, and the owner row of the partition that "protocol" applies. */
 sync_status bench_setup(struct bench *bench, struct sync_error *err);

@@ -2,11 +2,13 @@
  */
 #include "bench_apply.h"
 
-#define FIRST_US (1735689600LL * 1000000) /* 2025-01-01 */
-#define ACTS     5
-#define CHUNK    5000
-#define SCOPE    "status-to-altinn3"
-#define TOPIC    "altinn2.correspondence-status.v1"
+#include <inttypes.h>
+#include <stdio.h>
+
+#define ACTS  5
+#define CHUNK 5000
+#define SCOPE "status-to-altinn3"
+#define TOPIC "altinn2.correspondence-status.v1"
 
 static uint64_t mix(uint64_t x)
 {
@@ -47,7 +49,7 @@ struct bench_event bench_event_of(const struct bench *bench, int64_t n)
     struct bench_event event = {.altinn2_id = id,
                                 .altinn3_id = bench_message_uuid(bench, id),
                                 .kind = acts[act % ACTS].kind,
-                                .occurred_us = FIRST_US + (id % 86400) * 1000000LL +
+                                .occurred_us = bench->first_us + (id % 86400) * 1000000LL +
                                                act * 3600000000LL + 123456};
     event.party = uuid_of(~bench->seed, (uint64_t)(id % 500 + 1000 * acts[act % ACTS].actor));
     return event;
@@ -68,6 +70,21 @@ void bench_events_init(struct bench *bench)
     bench->stride = (uint64_t)((double)bench->events * 0.6180339887) | 1;
     while (common_divisor(bench->stride, (uint64_t)bench->events) != 1) {
         bench->stride += 2;
+    }
+}
+
+void bench_events_print(const struct bench *bench)
+{
+    for (int64_t n = 0; n < bench->events; n++) {
+        struct bench_event event = bench_event_of(bench, n);
+        char party[SYNC_UUID_BUFFER];
+        sync_uuid_format(&event.party, party);
+        (void)printf(
+            "{\"source\":{\"system\":\"ALTINN2\",\"stream\":\"bench\",\"sequence\":%" PRId64
+            "},\"altinn2_id\":%" PRId32 ",\"mode\":\"LIVE\",\"kind\":%" PRId32
+            ",\"occurred_at_us\":%" PRId64 ",\"captured_at_us\":%" PRId64
+            ",\"party_uuid\":\"%s\"}\n",
+            n, event.altinn2_id, event.kind, event.occurred_us, event.occurred_us, party);
     }
 }
 
