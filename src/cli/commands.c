@@ -71,6 +71,17 @@ const struct sync_command sync_commands[] = {
          "  --count N            end --watch after N looks\n"
          "\n"
          "  altinn-sync status --watch"},
+    {.group = "Looking",
+     .words = "doctor",
+     .usage = "",
+     .summary = "look for what is wrong and say how to mend it",
+     .needs_config = true,
+     .run = sync_cli_doctor,
+     .help = "Looks at broker, topics, database, schema, rights, replication origins, slot, server "
+             "settings and clock, and changes nothing. Rights are those that a consumer needs, so "
+             "database.dsn should name a consumer's role. Exits 3 when there are findings.\n"
+             "\n"
+             "  altinn-sync doctor"},
     {.group = "Data",
      .words = "load",
      .usage = "FILE",
@@ -189,17 +200,6 @@ const struct sync_command sync_commands[] = {
          "  -f FILE  file of topics; repeatable, later is laid over earlier\n"
          "\n"
          "  altinn-sync --dev topics apply --yes"},
-    {.group = "Settings",
-     .words = "doctor",
-     .usage = "",
-     .summary = "look for what is wrong and say how to mend it",
-     .needs_config = true,
-     .run = sync_cli_doctor,
-     .help = "Looks at broker, topics, database, schema, rights, replication origins, slot, server "
-             "settings and clock, and changes nothing. Rights are those that a consumer needs, so "
-             "database.dsn should name a consumer's role. Exits 3 when there are findings.\n"
-             "\n"
-             "  altinn-sync doctor"},
     {.group = "Settings",
      .words = "db migrate",
      .usage = "[--dry-run]",
