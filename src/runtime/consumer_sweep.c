@@ -263,20 +263,32 @@ static const char *direction_of(const struct consumer *c)
     return c->options->route->to == SYNC_SYSTEM_ALTINN2 ? "to_altinn2" : "to_altinn3";
 }
 
+/* A partition that went to another process lags there: here its last value would stand for ever. */
+static void show_lag(const struct consumer *c, int32_t partition, bool ours, int64_t behind)
+{
+    static bool shown[CONSUMER_PARTITIONS_MAX];
+    char number[16];
+    if (!ours && !shown[partition]) {
+        return;
+    }
+    shown[partition] = ours;
+    (void)snprintf(number, sizeof number, "%d", partition);
+    sync_metric_set(lag, ours ? (double)behind : 0,
+                    SYNC_LABELS(c->scope, direction_of(c), c->topic, number));
+}
+
 /* Lag of each partition; since when one lags with nothing in the ring. */
 static double idle_age_s(struct consumer *c, bool ring_empty, int64_t now_us)
 {
     int64_t oldest_us = 0;
     for (int32_t i = 0; i < CONSUMER_PARTITIONS_MAX; i++) {
         struct consumer_partition *p = &c->apply.partitions[i];
-        char number[16];
-        if (p->state != PARTITION_OWNED && p->state != PARTITION_STOPPED) {
+        bool ours = p->state == PARTITION_OWNED || p->state == PARTITION_STOPPED;
+        int64_t behind = ours && p->high > p->position ? p->high - p->position : 0;
+        show_lag(c, i, ours, behind);
+        if (!ours) {
             continue;
         }
-        (void)snprintf(number, sizeof number, "%d", i);
-        int64_t behind = p->high > p->position ? p->high - p->position : 0;
-        sync_metric_set(lag, (double)behind,
-                        SYNC_LABELS(c->scope, direction_of(c), c->topic, number));
         if (behind == 0 || !ring_empty) {
             p->idle_since_us = 0;
         } else if (p->idle_since_us == 0) {
