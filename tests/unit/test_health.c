@@ -128,6 +128,15 @@ static void verbose_lists_every_check(void **state)
     assert_string_equal(text + strlen(text) - 3, "ok\n");
 }
 
+static void a_process_without_a_budget_is_not_judged_by_age(void **state)
+{
+    (void)state;
+    sync_health_started();
+    sync_health_oldest_age(0, 0);
+    assert_int_equal(sync_health_probe("readyz", true, text, sizeof text), 200);
+    assert_null(strstr(text, "budget"));
+}
+
 static void another_name_is_not_found(void **state)
 {
     (void)state;
@@ -163,6 +172,7 @@ int main(void)
         cmocka_unit_test_setup(nothing_is_ready_before_it_started, begin),
         cmocka_unit_test_setup(a_stopped_partition_or_an_old_change_fails_ready, begin),
         cmocka_unit_test_setup(verbose_lists_every_check, begin),
+        cmocka_unit_test_setup(a_process_without_a_budget_is_not_judged_by_age, begin),
         cmocka_unit_test_setup(another_name_is_not_found, begin),
         cmocka_unit_test_setup(a_small_buffer_is_not_overrun, begin),
     };
