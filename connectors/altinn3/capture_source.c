@@ -355,7 +355,7 @@ sync_status capture_delivered_store(struct sync_db *db, const char *name, int32_
     if (sync_is_ok(status) && result.affected != 1) {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_SLOT,
                          "store the delivered position: sync.source is of another generation by "
-                         "now; somebody ran capture init");
+                         "now; somebody ran capture init; start this process again");
     }
     return status;
 }

@@ -244,13 +244,14 @@ static sync_status compare_with_config(const struct capture_stream *stream,
     if (stream->source.found && stream->source.generation != source->generation) {
         return sync_fail(
             err, SYNC_CLASS_FATAL, SYNC_CODE_SLOT,
-            "sync.source is of generation %d by now, not %d: somebody ran capture init",
+            "sync.source is of generation %d by now, not %d: somebody ran capture init; start this "
+            "process again",
             (int)source->generation, (int)stream->source.generation);
     }
     return SYNC_OK;
 }
 
-/* Slot, server and settings against what is recorded (protocol.md 7.3). */
+/* Slot, server and settings against what is recorded. */
 static sync_status check_source(struct capture_stream *stream, struct sync_error *err)
 {
     struct capture_source source;

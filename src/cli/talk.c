@@ -45,6 +45,9 @@ static const char *mend_of(const struct sync_error *err)
     if (err->code == SYNC_CODE_DB_REFUSED && strstr(err->text, "permission denied") != NULL) {
         return "; grant the role what examples/sql gives it";
     }
+    if (err->code == SYNC_CODE_DB_REFUSED && strstr(err->text, "replication role") != NULL) {
+        return "; use the login of the capture, see examples/sql/roles.sql";
+    }
     return "";
 }
 

@@ -83,14 +83,17 @@ static sync_status topic_compare(struct sync_db *db, const char *topic, const ch
     SYNC_ASSERT(known.rows == 1);
     if (!sync_result_bool(&known, 0, 0)) {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CLUSTER,
-                         "claim %s: this is another cluster than the one the positions belong to",
+                         "claim %s: this is another cluster than the one the positions belong to; "
+                         "correct kafka.bootstrap_servers or database.dsn",
                          topic);
     }
     *ret_before = sync_result_int4(&known, 0, 1);
     if (partitions < *ret_before) {
-        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CLUSTER,
-                         "claim %s: it has %d partitions, it had %d; a topic never shrinks", topic,
-                         partitions, *ret_before);
+        return sync_fail(
+            err, SYNC_CLASS_FATAL, SYNC_CODE_CLUSTER,
+            "claim %s: it has %d partitions, it had %d, and a topic never shrinks: it was "
+            "made anew; see docs/operators.md",
+            topic, partitions, *ret_before);
     }
     if (partitions == *ret_before) {
         return SYNC_OK;

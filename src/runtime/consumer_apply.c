@@ -147,7 +147,7 @@ static void watch_fenced(struct consumer *c, int64_t now_us)
     struct sync_error err = {0};
     (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_FENCED,
                     "consume %s: another process owns its partitions and the group assigned none "
-                    "for %d s",
+                    "for %d s; start this one again if it should help",
                     c->topic, SYNC_FENCED_WAIT_MS / 1000);
     consumer_fail(c, &err);
 }

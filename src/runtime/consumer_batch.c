@@ -254,8 +254,9 @@ static void watch_parked(struct consumer *c, struct consumer_partition *p, int32
     if (p->window_count == SYNC_PARK_WINDOW && p->window_parked > SYNC_PARK_WINDOW / 2) {
         struct sync_error err = {0};
         (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_SCHEMA_MISMATCH,
-                        "apply %s:%d: %zu of the last %d records were parked", c->topic, partition,
-                        p->window_parked, SYNC_PARK_WINDOW);
+                        "apply %s:%d: %zu of the last %d records were parked; \"altinn-sync parked "
+                        "list\" says why, a restart goes on",
+                        c->topic, partition, p->window_parked, SYNC_PARK_WINDOW);
         consumer_stop_partition(c, partition, &err);
     }
 }

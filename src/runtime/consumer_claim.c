@@ -45,8 +45,9 @@ static void refuse_cluster(struct consumer *c, const char *cluster_id)
 {
     struct sync_error err = {0};
     (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_CLUSTER,
-                    "claim %s: the cluster is %s, topics.yaml names %s", c->topic, cluster_id,
-                    c->options->topics->cluster_id);
+                    "claim %s: the cluster is %s, topics.yaml names %s; correct "
+                    "kafka.bootstrap_servers, or cluster.id in topics.yaml",
+                    c->topic, cluster_id, c->options->topics->cluster_id);
     consumer_fail(c, &err);
 }
 
@@ -62,8 +63,8 @@ static bool check_assignment(struct consumer *c, const struct consumer_assignmen
     if (topic != NULL && topic->partitions != assignment->partitions_total) {
         struct sync_error err = {0};
         (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_TOPIC_REFUSED,
-                        "claim %s: it has %d partitions, topics.yaml says %d; keys would move "
-                        "between lanes",
+                        "claim %s: it has %d partitions, topics.yaml says %d; correct topics.yaml, "
+                        "or make the topic anew before anything is in it",
                         c->topic, assignment->partitions_total, topic->partitions);
         consumer_fail(c, &err);
         return false;
@@ -139,11 +140,13 @@ static void on_reset(struct consumer *c, const struct consumer_event *event)
         }
     }
     struct sync_error err = {0};
-    (void)sync_fail(
-        &err, SYNC_CLASS_FATAL, SYNC_CODE_TRUNCATED_LOG,
-        "read %s:%d at %lld: the topic holds %lld to %lld; %s", c->topic, event->partition,
-        (long long)p->position, (long long)event->low, (long long)event->high,
-        event->low > p->position ? "retention passed the position" : "the log was truncated");
+    (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_TRUNCATED_LOG,
+                    "read %s:%d at %lld: the topic holds %lld to %lld; %s", c->topic,
+                    event->partition, (long long)p->position, (long long)event->low,
+                    (long long)event->high,
+                    event->low > p->position
+                        ? "records were deleted before they were applied; see docs/operators.md"
+                        : "the log was truncated; see docs/operators.md");
     consumer_stop_partition(c, event->partition, &err);
 }
 
@@ -151,8 +154,8 @@ static void on_partition_error(struct consumer *c, const struct consumer_event *
 {
     struct sync_error err = {0};
     (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_KAFKA_REFUSED,
-                    "read %s:%d at %lld: the client cannot unpack the batch", c->topic,
-                    event->partition, (long long)event->offset);
+                    "read %s:%d at %lld: the client cannot unpack the batch; see docs/operators.md",
+                    c->topic, event->partition, (long long)event->offset);
     if (partition_of(c, event->partition)->state == PARTITION_OWNED) {
         consumer_stop_partition(c, event->partition, &err);
     }

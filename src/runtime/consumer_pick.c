@@ -32,8 +32,8 @@ static void fail_tail(struct consumer *c, const struct consumer_record *record)
 {
     struct sync_error err = {0};
     (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_CLUSTER,
-                    "read %s:%d at %lld: this is not the record that was applied last; the topic "
-                    "was truncated or made anew",
+                    "read %s:%d at %lld: this is not the record that was applied last: the topic "
+                    "was truncated or made anew; see docs/operators.md",
                     c->topic, record->partition, (long long)record->offset);
     consumer_fail(c, &err);
 }
@@ -42,8 +42,9 @@ static void stop_gap(struct consumer *c, const struct consumer_record *record)
 {
     struct sync_error err = {0};
     (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_GAP,
-                    "read %s:%d: the next record is %lld, the position is %lld", c->topic,
-                    record->partition, (long long)record->offset,
+                    "read %s:%d: the next record is %lld, the position is %lld, records between "
+                    "them are gone; see docs/operators.md",
+                    c->topic, record->partition, (long long)record->offset,
                     (long long)c->apply.partitions[record->partition].position);
     consumer_stop_partition(c, record->partition, &err);
 }
