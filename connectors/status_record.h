@@ -1,5 +1,5 @@
 /*
- * A status change as it stands on Kafka (protocol.md 10): key, framed value and CloudEvents
+ * A status change as it stands on Kafka: key, framed value and CloudEvents
  * headers. Both captures make their records here, so that they cannot differ. Not here: numbering,
  * producing.
  */

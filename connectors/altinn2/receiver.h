@@ -1,6 +1,6 @@
 /*
  * The capture "altinn2-status": takes over HTTP the call that Altinn 2's batch job makes and says
- * 200 only after the broker has acknowledged every record (protocol.md 7.6).
+ * 200 only after the broker has acknowledged every record.
  */
 #ifndef SYNC_ALTINN2_RECEIVER_H
 #define SYNC_ALTINN2_RECEIVER_H

@@ -1,5 +1,5 @@
 /*
- * The body of Altinn 2's syncStatusEvent call (correspondence.md 3.5): JSON into a bounded list of
+ * The body of Altinn 2's syncStatusEvent call: JSON into a bounded list of
  * acts. Pure but for the memory of the JSON tree. Not here: looking ids up, numbering, answering.
  */
 #ifndef SYNC_ALTINN2_STATUS_EVENT_H

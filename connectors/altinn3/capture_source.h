@@ -38,7 +38,7 @@ sync_status capture_slot_read(struct sync_db *db, const char *name,
                               struct sync_error *err);
 
 /*
- * Compares what is recorded with what is there (protocol.md 7.3). Pure.
+ * Compares what is recorded with what is there. Pure.
  * Fails: FATAL slot, system_id or timeline with the sentence; ret_gap says whether changes may be
  * lost.
  */

@@ -1,5 +1,5 @@
 /*
- * What the send thread asks about calls to the bridge of Altinn 2 (correspondence.md 6.2): are they
+ * What the send thread asks about calls to the bridge of Altinn 2: are they
  * still needed, by which number does Altinn 2 know the party, and what the answers change in the
  * facts. The rules behind the answers stand in processors/. Not here: HTTP, the outbox.
  */

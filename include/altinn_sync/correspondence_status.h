@@ -1,6 +1,6 @@
 /*
  * Correspondence status: the change, the state and the pure rules that the processor shares with
- * its store. Rules: docs/rules/correspondence.md (CS-nn). No SQL, no clock, no allocation.
+ * its store. Rules: docs/rules.md (CS-nn). No SQL, no clock, no allocation.
  */
 #ifndef ALTINN_SYNC_CORRESPONDENCE_STATUS_H
 #define ALTINN_SYNC_CORRESPONDENCE_STATUS_H

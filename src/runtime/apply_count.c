@@ -1,4 +1,4 @@
-/* Process counters of committed batches (operations.md 4). Not here: sync.outcome_count, which
+/* Process counters of committed batches. Not here: sync.outcome_count, which
  * decides. */
 #include "apply.h"
 #include "clock.h"

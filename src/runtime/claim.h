@@ -1,5 +1,5 @@
 /*
- * Ownership of a partition (protocol.md 3): claim, gate, the owner row when a commit is in doubt.
+ * Ownership of a partition: claim, gate, the owner row when a commit is in doubt.
  * Who owns a partition is said by the database alone, never by the group. Not here: what is read or
  * applied.
  */

@@ -1,5 +1,5 @@
 /*
- * The send thread of a route with an outside target (protocol.md 5): takes intents from the lanes
+ * The send thread of a route with an outside target: takes intents from the lanes
  * of the partitions that this process owns, sends them in order per key, records the answers.
  * Decides nothing: what a call means stands in the entity's lane store. Not here: who owns a
  * partition (consumer).

@@ -1,5 +1,5 @@
 /*
- * The transactions of the send thread on its lanes (protocol.md 5.2 to 5.5). Each begins with the
+ * The transactions of the send thread on its lanes. Each begins with the
  * lane gate and is short. Not here: HTTP, threads, when to call.
  */
 #ifndef SYNC_RUNTIME_SENDER_LANE_H

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Shows that bad input of every kind gives one clear sentence with where and what to do, and the exit code of
-# docs/operations.md. How: the built program, wrong command lines and files, a throw-away PostgreSQL, the
+# docs/running.md. How: the built program, wrong command lines and files, a throw-away PostgreSQL, the
 # embedded broker.
 #
 #   tests/integration/test_command_line.sh PROGRAM      (for example build/debug/altinn-sync)

@@ -1,6 +1,6 @@
 /*
  * Shows that a status change survives encoding and decoding through both the frame and the schema,
- * that its bytes are those of protocol.md, and that every broken frame is parked with its code:
+ * that its bytes are those on the wire, and that every broken frame is parked with its code:
  * with the real schema, rows and processor. The last test prints the rate.
  */
 #include "core/limits.h"

@@ -1,5 +1,5 @@
 -- Correspondence status: the sync's own picture of each message, in the database of Altinn 3 correspondence.
--- The rules that fill it stand in docs/rules/correspondence.md (CS-nn). A message is known by the int32 of its
+-- The rules that fill it stand in docs/rules.md (CS-nn). A message is known by the int32 of its
 -- reportee element in Altinn 2; entity_key of the common tables is that number as decimal text.
 
 -- One row per message. Locked FOR UPDATE in ascending altinn2_id before anything else: the only lock that
