@@ -81,10 +81,12 @@ static struct sync_table *routes_of(const struct sync_processor *processor)
 
 static struct sync_table *rules_of(const struct sync_processor *processor)
 {
-    struct sync_table *table = sync_table_new(SYNC_CELLS("rule", "outcome", "meaning"));
+    struct sync_table *table = sync_table_new(SYNC_CELLS("rule", "decides", "outcome", "meaning"));
     for (size_t i = 0; i < processor->rule_count; i++) {
         const struct sync_rule *rule = &processor->rules[i];
-        sync_table_row(table, SYNC_CELLS(rule->id, outcome_word(rule->outcome), rule->sentence));
+        const char *outcome = rule->subject == NULL ? outcome_word(rule->outcome) : "";
+        const char *subject = rule->subject == NULL ? "record" : rule->subject;
+        sync_table_row(table, SYNC_CELLS(rule->id, subject, outcome, rule->sentence));
     }
     return table;
 }

@@ -84,11 +84,9 @@
 
 /* Kafka
  * --------------------------------------------------------------------------------------------- */
-#define SYNC_KAFKA_SESSION_MS  6000
-#define SYNC_KAFKA_MAX_POLL_MS 300000
-#define SYNC_KAFKA_QUEUED_KBYTES                                                                   \
-    16384 /* more than one second of records: see docs/operations.md                               \
-           */
+#define SYNC_KAFKA_SESSION_MS      6000
+#define SYNC_KAFKA_MAX_POLL_MS     300000
+#define SYNC_KAFKA_QUEUED_KBYTES   16384 /* more than one second of records */
 #define SYNC_KAFKA_QUEUED_RECORDS  50000
 #define SYNC_KAFKA_ASSIGN_APART_MS 100 /* between two assignments: see assign_apart in kafka.c */
 #define SYNC_HINT_INTERVAL_MS      5000
