@@ -10,16 +10,10 @@
 #include "../../src/runtime/claim.h"
 #include "../../src/runtime/clock.h"
 #include "../../src/runtime/id.h"
-#include "../../src/runtime/migrate.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "own_database.h"
+
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #define SECOND  1000000LL
 #define DAY     (86400 * SECOND)
@@ -34,9 +28,6 @@ static const struct sync_processor *const processor = &sync_processor_correspond
 #define TO_ALTINN2 (&processor->routes[1])
 
 static struct {
-    bool usable;
-    char name[64], dsn[512];
-    struct sync_db *admin, *db, *other;
     struct sync_schema_set *schemas;
     struct sync_decoder *decoder;
     struct sync_topics *topics;
@@ -45,145 +36,44 @@ static struct {
     int64_t offset[2];
     struct sync_record records[SYNC_BATCH_RECORDS_MAX];
     struct sync_batch batch; /* the last one; its memory lives until the next */
-    struct sync_error err;
 } world;
 
 static const struct sync_uuid P = {{1}}, Q = {{2}};
 
 /* Set-up -------------------------------------------------------------------------------------- */
 
-static void must(sync_status status)
-{
-    if (!sync_is_ok(status)) {
-        fail_msg("%s", world.err.text);
-    }
-}
-
-static char *read_text(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    char *text = calloc(1, 1 << 20);
-    assert_non_null(text);
-    assert_true(fread(text, 1, (1 << 20) - 1, file) > 0);
-    (void)fclose(file);
-    return text;
-}
-
-/* A later database name wins, in either form of a DSN. */
-static void own_dsn(const char *base)
-{
-    bool uri = strncmp(base, "postgres", 8) == 0;
-    const char *joint = uri ? (strchr(base, '?') != NULL ? "&" : "?") : " ";
-    (void)snprintf(world.dsn, sizeof world.dsn, "%s%sdbname=%s", base, joint, world.name);
-}
-
-static struct sync_db *open_db(const char *dsn)
-{
-    struct sync_db_options options = {.dsn = dsn, .application = "test_correspondence_store"};
-    struct sync_db *db = NULL;
-    must(sync_db_new(&options, &db, &world.err));
-    must(sync_db_connect(db, &world.err));
-    return db;
-}
-
 static int start(void **state)
 {
-    const char *base = getenv("SYNC_TEST_DSN");
+    const char *paths[] = {SYNC_SOURCE_DIR "/topics.yaml"};
     (void)state;
-    if (base == NULL) {
-        (void)printf("skipped: SYNC_TEST_DSN names no PostgreSQL server\n");
+    own_start("store");
+    if (!own.usable) {
         return 0;
     }
-    char sql[160];
-    int applied = 0;
-    const char *paths[] = {SYNC_SOURCE_DIR "/topics.yaml"};
-    (void)snprintf(world.name, sizeof world.name, "store_%d", (int)getpid());
-    own_dsn(base);
-    world.admin = open_db(base);
-    (void)snprintf(sql, sizeof sql, "CREATE DATABASE %s", world.name);
-    must(sync_db_script(world.admin, sql, &world.err));
-    world.db = open_db(world.dsn);
-    world.other = open_db(world.dsn);
-    char *schema = read_text(SYNC_SOURCE_DIR "/dev/sql/altinn3-correspondence.sql");
-    must(sync_db_script(world.db, schema, &world.err));
-    free(schema);
-    must(sync_db_migrate(world.db, false, &applied, &world.err));
-    must(sync_db_script(world.db,
-                        "CREATE FUNCTION public.ask(sql text) RETURNS int8 LANGUAGE plpgsql AS"
-                        " 'DECLARE n int8; BEGIN EXECUTE sql INTO n; RETURN n; END'",
-                        &world.err));
-    must(sync_schema_set_new(SYNC_SOURCE_DIR "/schemas", &world.schemas, &world.err));
-    must(sync_decoder_new(world.schemas, processor, &world.decoder, &world.err));
-    must(sync_topics_load(paths, 1, &world.topics, NULL, &world.err));
+    must(sync_schema_set_new(SYNC_SOURCE_DIR "/schemas", &world.schemas, &own.err));
+    must(sync_decoder_new(world.schemas, processor, &world.decoder, &own.err));
+    must(sync_topics_load(paths, 1, &world.topics, NULL, &own.err));
     world.batch_memory = malloc(SYNC_BATCH_ARENA_BYTES);
     world.record_memory = malloc(SYNC_BATCH_ARENA_BYTES);
     assert_true(world.batch_memory != NULL && world.record_memory != NULL);
     sync_arena_init(&world.arena, world.batch_memory, SYNC_BATCH_ARENA_BYTES);
     sync_arena_init(&world.records_arena, world.record_memory, SYNC_BATCH_ARENA_BYTES);
-    world.usable = true;
     return 0;
 }
 
 static int stop(void **state)
 {
-    char sql[160];
     (void)state;
     sync_decoder_free(&world.decoder);
     sync_schema_set_free(&world.schemas);
     free(world.topics);
     free(world.batch_memory);
     free(world.record_memory);
-    sync_db_free(&world.db);
-    sync_db_free(&world.other);
-    if (world.admin != NULL) {
-        (void)snprintf(sql, sizeof sql, "DROP DATABASE %s WITH (FORCE)", world.name);
-        must(sync_db_script(world.admin, sql, &world.err));
-    }
-    sync_db_free(&world.admin);
+    own_stop();
     return 0;
 }
 
-#define NEEDS_DATABASE()                                                                           \
-    do {                                                                                           \
-        if (!world.usable) {                                                                       \
-            skip();                                                                                \
-        }                                                                                          \
-    } while (0)
-
-/* Questions and statements -------------------------------------------------------------------- */
-
-static void run_sql(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void run_sql(const char *format, ...)
-{
-    char sql[4096];
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(sql, sizeof sql, format, args);
-    va_end(args);
-    must(sync_db_script(world.other, sql, &world.err));
-}
-
-/* The number that a query gives. */
-static int64_t ask(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int64_t ask(const char *format, ...)
-{
-    static const struct sync_statement statement = {"ask", "SELECT public.ask($1)"};
-    char sql[1024];
-    uint8_t memory[64];
-    struct sync_arena arena;
-    struct sync_params params;
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(sql, sizeof sql, format, args);
-    va_end(args);
-    sync_arena_init(&arena, memory, sizeof memory);
-    sync_params_init(&params, &arena);
-    sync_params_text(&params, sql);
-    SYNC_RESULT result = {0};
-    must(sync_db_exec(world.other, &statement, &params, &result, &world.err));
-    return sync_result_int8(&result, 0, 0);
-}
+/* Messages ------------------------------------------------------------------------------------- */
 
 static struct sync_uuid message_uuid(int32_t id)
 {
@@ -274,13 +164,13 @@ static void make_record(const struct sync_route *route, struct status_change *ch
                                        .timestamp_ms = change->occurred_at_us / 1000 + 1};
     (void)snprintf(key, sizeof key, "%d", (int)change->altinn2_id);
     ret_record->key = sync_arena_copy(&world.records_arena, sync_bytes_text(key));
-    must(sync_encode(schema, processor, change, &world.records_arena, &ret_record->value,
-                     &world.err));
+    must(
+        sync_encode(schema, processor, change, &world.records_arena, &ret_record->value, &own.err));
 }
 
 static struct sync_applier applier_of(const struct sync_route *route)
 {
-    return (struct sync_applier){.db = world.db,
+    return (struct sync_applier){.db = own.db,
                                  .processor = processor,
                                  .store = &sync_store_correspondence,
                                  .route = route,
@@ -308,16 +198,16 @@ static sync_status apply_records(const struct sync_route *route, size_t count,
                                       .records = world.records,
                                       .record_count = count};
     sync_apply_intake(&applier, &world.batch);
-    sync_status status = sync_txn_begin(world.db, &limits, &world.batch.now_us, &world.err);
+    sync_status status = sync_txn_begin(own.db, &limits, &world.batch.now_us, &own.err);
     if (sync_is_ok(status)) {
         status =
-            sync_apply_batch(&applier, &world.batch, extra, extra_count, &lane_effects, &world.err);
+            sync_apply_batch(&applier, &world.batch, extra, extra_count, &lane_effects, &own.err);
     }
     if (!sync_is_ok(status)) {
-        sync_txn_rollback(world.db);
+        sync_txn_rollback(own.db);
         return status;
     }
-    return sync_txn_commit(world.db, &world.err);
+    return sync_txn_commit(own.db, &own.err);
 }
 
 static sync_status apply_changes(const struct sync_route *route, struct status_change *changes,
@@ -483,7 +373,7 @@ static void a_locked_message_makes_the_batch_give_way(void **state)
     struct status_change change = change_of(TO_ALTINN3, 104, STATUS_READ, NINE + SECOND, &P);
     sync_status status = apply_changes(TO_ALTINN3, &change, 1);
     assert_int_equal(status.class, SYNC_CLASS_RETRY);
-    assert_int_equal(world.err.code, SYNC_CODE_DB_CONFLICT);
+    assert_int_equal(own.err.code, SYNC_CODE_DB_CONFLICT);
     run_sql("ROLLBACK");
     one(change, "CS-28");
 }
@@ -512,7 +402,7 @@ static void store_while_awaited(int ready)
     static const struct sync_statement awaited = {
         "awaited",
         "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"};
-    struct sync_db_options options = {.dsn = world.dsn, .application = "test_other"};
+    struct sync_db_options options = {.dsn = own.dsn, .application = "test_other"};
     struct sync_db *db = NULL;
     struct sync_error err;
     bool done =
@@ -694,13 +584,13 @@ static void the_sweep_finds_held_ids_that_altinn_3_has(void **state)
     insert_message(203, true);
     sync_arena_reset(&world.arena, 0);
     struct sync_place place = {TO_ALTINN3->name, A2TOPIC, 0};
-    must(sync_store_correspondence.adoptable(world.db, &place, 500, &world.arena, &keys, &count,
-                                             &world.err));
+    must(sync_store_correspondence.adoptable(own.db, &place, 500, &world.arena, &keys, &count,
+                                             &own.err));
     assert_int_equal(count, 1);
     assert_int_equal(message_id_of(&keys[0]), 203);
     place.partition = 9;
-    must(sync_store_correspondence.adoptable(world.db, &place, 500, &world.arena, &keys, &count,
-                                             &world.err));
+    must(sync_store_correspondence.adoptable(own.db, &place, 500, &world.arena, &keys, &count,
+                                             &own.err));
     assert_int_equal(count, 0);
     run_sql("DELETE FROM sync.hold WHERE entity_key IN ('202', '203')");
 }
