@@ -48,7 +48,7 @@ with_database() { # COMMAND…: runs with SYNC_TEST_DSN of a throw-away cluster
     local dir code
     dir=$(mktemp -d /tmp/altinn-sync-test.XXXXXX)
     dev/postgres.sh start "$dir" || return 1
-    SYNC_TEST_DSN=$(cat "$dir/dsn") "$@"
+    SYNC_TEST_DSN="host=127.0.0.1 port=$(cat "$dir/port") user=postgres dbname=postgres" "$@"
     code=$?
     dev/postgres.sh stop "$dir"
     rm -rf "$dir"
