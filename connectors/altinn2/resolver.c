@@ -2,6 +2,7 @@
 #include "resolver.h"
 
 #include <core/limits.h>
+#include <runtime/migrate.h>
 #include <runtime/postgres.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@ struct cache_entry {
 
 struct resolver {
     struct sync_db *db;
+    bool is_checked; /* the tables are those of this program */
     char source[48];
     struct sync_arena arena;
     struct resolver_run run; /* what is left of the reserved block */
@@ -84,7 +86,12 @@ static sync_status run_statement(struct resolver *resolver, const struct sync_st
     int64_t now_us = 0;
     struct sync_txn_limits limits = {.lock_timeout_ms = SYNC_RECEIVER_LOOKUP_MS,
                                      .statement_timeout_ms = SYNC_RECEIVER_LOOKUP_MS};
-    sync_status status = sync_txn_begin(resolver->db, &limits, &now_us, err);
+    sync_status status = resolver->is_checked ? SYNC_OK : sync_db_schema_check(resolver->db, err);
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    resolver->is_checked = true;
+    status = sync_txn_begin(resolver->db, &limits, &now_us, err);
     if (!sync_is_ok(status)) {
         return status;
     }

@@ -32,6 +32,7 @@ struct resolver_run {
 sync_status resolver_number(struct resolver *resolver, size_t count, struct resolver_run *ret_run,
                             struct sync_error *err);
 
-/* Asks whether the database answers. Fails: as above. */
+/* Asks whether the database answers. Fails: as above; FATAL db_schema for
+ * tables of another version. */
 sync_status resolver_ping(struct resolver *resolver, struct sync_error *err);
 #endif

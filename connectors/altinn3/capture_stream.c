@@ -17,6 +17,7 @@
 #include <runtime/clock.h>
 #include <runtime/health.h>
 #include <runtime/log.h>
+#include <runtime/migrate.h>
 #include <stdio.h>
 
 #define READ_MS     200
@@ -258,7 +259,10 @@ static sync_status check_source(struct capture_stream *stream, struct sync_error
     struct capture_slot slot = {.found = false};
     struct capture_identity identity;
     bool gap = false;
-    sync_status status = capture_source_read(stream->db, SYNC_CAPTURE_ALTINN3, &source, err);
+    sync_status status = sync_db_schema_check(stream->db, err);
+    if (sync_is_ok(status)) {
+        status = capture_source_read(stream->db, SYNC_CAPTURE_ALTINN3, &source, err);
+    }
     if (sync_is_ok(status)) {
         status = compare_with_config(stream, &source, err);
     }

@@ -6,6 +6,7 @@
 #include "consumer_parts.h"
 #include "health.h"
 #include "log.h"
+#include "migrate.h"
 
 #include <stdlib.h>
 
@@ -81,6 +82,13 @@ static void breaker_open(struct consumer *c, const struct sync_error *err, int64
     pause_reading(c, true);
 }
 
+/* Nothing is asked of tables that this program does not know. */
+static sync_status connect_checked(struct consumer *c, struct sync_error *err)
+{
+    sync_status status = sync_db_connect(c->apply.db, err);
+    return sync_is_ok(status) ? sync_db_schema_check(c->apply.db, err) : status;
+}
+
 /* A dependency that answers "no" ends the process; one that does not answer is waited for. */
 static void breaker_probe(struct consumer *c, int64_t now_us)
 {
@@ -89,7 +97,7 @@ static void breaker_probe(struct consumer *c, int64_t now_us)
     if (!breaker->open || now_us < breaker->probe_at_us) {
         return;
     }
-    if (sync_is_ok(sync_db_connect(c->apply.db, &err))) {
+    if (sync_is_ok(connect_checked(c, &err))) {
         breaker->open = false;
         c->apply.retry_at_us = 0;
         c->apply.housekeeping_at_us = 0; /* days may have passed */
@@ -189,7 +197,7 @@ void *consumer_apply_main(void *context)
 {
     struct consumer *c = context;
     struct sync_error err = {0};
-    if (!sync_is_ok(sync_db_connect(c->apply.db, &err))) {
+    if (!sync_is_ok(connect_checked(c, &err))) {
         consumer_trouble(c, &err, sync_clock_monotonic_us());
     } else {
         sync_health_set(SYNC_DEP_DATABASE, true);

@@ -114,12 +114,13 @@ static sync_status check_row(const struct sync_migration_row *row, struct sync_e
         return sync_fail(
             err, SYNC_CLASS_FATAL, SYNC_CODE_DB_SCHEMA,
             "migration %s was applied with another text than that of this program; use the program "
-            "that applied it, or a fresh database",
+            "whose \"altinn-sync db migrate\" applied it, or a fresh database",
             row->name);
     case SYNC_MIGRATION_UNKNOWN:
         return sync_fail(
             err, SYNC_CLASS_FATAL, SYNC_CODE_DB_SCHEMA,
-            "the database knows migration %s, which this program does not; use a newer altinn-sync",
+            "the database knows migration %s, which this program does not; use the program whose "
+            "\"altinn-sync db migrate\" applied it",
             row->name);
     }
     return SYNC_OK;

@@ -206,17 +206,35 @@ expect 1 'run "altinn-sync db migrate"' held list
 expect 2 'open /nonexistent: No such file' load /nonexistent
 expect 2 'bridge.base_url is empty' run status-to-altinn2
 ALTINN_SYNC_SCHEMAS__DIR=/nonexistent expect 2 'read schemas in /nonexistent' --dev run status-to-altinn3
-expect 1 'run "altinn-sync db migrate"' --dev run status-to-altinn3
 expect 5 'add --yes to go on' --dev topics apply
 printf 'cluster: {id: other}\n' >"$work/o.yaml"
 expect 5 'the file expects the cluster other' topics apply -f topics.yaml -f topics.dev.yaml -f "$work/o.yaml"
 printf 'managedBy: strimzi\n' >"$work/o.yaml"
 expect 5 'managedBy: strimzi' topics apply -f topics.yaml -f topics.dev.yaml -f "$work/o.yaml"
+every_process() { # PATTERN: each process ends with 1 and this sentence
+    local process
+    for process in "run status-to-altinn3" "run status-to-altinn2" "capture altinn2-status" "capture altinn3-status"; do
+        # shellcheck disable=SC2086
+        ALTINN_SYNC_BRIDGE__BASE_URL=http://127.0.0.1:9 ALTINN_SYNC_CAPTURE__LISTEN=127.0.0.1:0 \
+            ALTINN_SYNC_HTTP__LISTEN=127.0.0.1:0 expect 1 "$1" --dev $process
+    done
+}
+every_process 'run "altinn-sync db migrate"'
 
 # Missing grants and a wrong schema, on a migrated database. A missing topic needs a real broker, because the
 # embedded one makes it: test_topics.py. ------------------------------------------------------------------
 psql=(/usr/lib/postgresql/15/bin/psql -qX -v ON_ERROR_STOP=1 "$dsn")
 "${psql[@]}" -c 'CREATE ROLE stranger LOGIN' 2>"$work/err" || fault "a role without grants"
+good --yes db migrate
+"${psql[@]}" -c "INSERT INTO sync.schema_version VALUES (9999, 'later', '', now())"
+every_process 'later, which this program does not; .*"altinn-sync db migrate" applied it'
+"${psql[@]}" -c "DELETE FROM sync.schema_version WHERE version = 9999;
+    UPDATE sync.schema_version SET sha256 = sha256 || '\x00' WHERE version = 2"
+every_process 'applied with another text .*"altinn-sync db migrate" applied it'
+"${psql[@]}" -c "UPDATE sync.schema_version SET sha256 = substring(sha256 FOR 32) WHERE version = 2"
+"${psql[@]}" -c "DELETE FROM sync.schema_version WHERE version = 2"
+every_process 'lacks 1 migration .*run "altinn-sync db migrate"'
+"${psql[@]}" -c 'SET client_min_messages = warning; DROP SCHEMA sync CASCADE'
 good --yes db migrate
 export ALTINN_SYNC_DATABASE__DSN="$host user=stranger dbname=correspondence"
 expect 1 'permission denied.*examples/sql' status
