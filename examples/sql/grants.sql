@@ -8,12 +8,12 @@
 BEGIN;
 
 GRANT USAGE ON SCHEMA sync TO altinn_sync_consumer, altinn_sync_load, altinn_sync_capture, altinn_sync_receiver,
-                              altinn_sync_viewer;
+                              altinn_sync_viewer, altinn_sync_operator;
 GRANT USAGE ON SCHEMA correspondence TO altinn_sync_consumer, altinn_sync_load, altinn_sync_capture,
                                         altinn_sync_receiver;
 GRANT USAGE ON SCHEMA public TO altinn_sync_load;               -- the type hstore
 GRANT SELECT ON sync.schema_version TO altinn_sync_consumer, altinn_sync_load, altinn_sync_capture,
-                                       altinn_sync_receiver, altinn_sync_viewer;
+                                       altinn_sync_receiver, altinn_sync_viewer, altinn_sync_operator;
 
 -- Consumers and "load": common tables --------------------------------------------------------------------------
 -- Both consumers of an entity write the same rows: a release also decides what was held for the other direction.
@@ -79,5 +79,14 @@ GRANT SELECT (scope, topic, partition, record_offset, entity_key, rule, code, fi
 GRANT SELECT (effect_id, name, target, scope, topic, partition, entity_key, seq, state, attempt, not_before,
               last_code, last_error, created_at, ended_at)
     ON sync.outbox TO altinn_sync_viewer;
+
+-- Operators: what a viewer sees, and "lanes open" ---------------------------------------------------------------------
+
+GRANT altinn_sync_viewer TO altinn_sync_operator;
+GRANT UPDATE (state, reason, changed_by, changed_at) ON sync.target TO altinn_sync_operator;
+GRANT UPDATE (state, scope, topic, partition, attempt, not_before, ended_at) ON sync.outbox TO altinn_sync_operator;
+GRANT SELECT (altinn2_id, a2_read, a2_confirmed, a2_deleted), UPDATE (a2_read, a2_confirmed, a2_deleted)
+    ON sync.correspondence TO altinn_sync_operator;             -- what Altinn 2 is told is on its way again
+GRANT INSERT ON sync.audit TO altinn_sync_operator;
 
 COMMIT;

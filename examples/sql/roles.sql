@@ -13,7 +13,8 @@ DECLARE
     name text;
 BEGIN
     FOREACH name IN ARRAY ARRAY['altinn_sync_migration', 'altinn_sync_consumer', 'altinn_sync_load',
-                                'altinn_sync_capture', 'altinn_sync_receiver', 'altinn_sync_viewer'] LOOP
+                                'altinn_sync_capture', 'altinn_sync_receiver', 'altinn_sync_viewer',
+                                'altinn_sync_operator'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', name);
         END IF;
@@ -21,7 +22,8 @@ BEGIN
     -- The migration role owns the schema "sync" and makes it; nobody else may create anything.
     EXECUTE format('GRANT CREATE ON DATABASE %I TO altinn_sync_migration', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO altinn_sync_migration, altinn_sync_consumer, altinn_sync_load,'
-                   ' altinn_sync_capture, altinn_sync_receiver, altinn_sync_viewer', current_database());
+                   ' altinn_sync_capture, altinn_sync_receiver, altinn_sync_viewer, altinn_sync_operator',
+                   current_database());
 END $$;
 
 -- The pools of replication origins: made by the migration role, taken by those who write tables of Altinn 3.
@@ -44,7 +46,8 @@ BEGIN
         ('altinn-sync-load', 'altinn_sync_load', ''),
         ('altinn-sync-altinn3-status', 'altinn_sync_capture', 'REPLICATION'),
         ('altinn-sync-altinn2-status', 'altinn_sync_receiver', ''),
-        ('altinn-sync-viewer', 'altinn_sync_viewer', '')) AS l (name, member_of, attribute)
+        ('altinn-sync-viewer', 'altinn_sync_viewer', ''),
+        ('altinn-sync-operator', 'altinn_sync_operator', '')) AS l (name, member_of, attribute)
     LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = login.name) THEN
             EXECUTE format('CREATE ROLE %I LOGIN %s IN ROLE %I', login.name, login.attribute, login.member_of);

@@ -50,6 +50,15 @@ FORBIDDEN = {
         "UPDATE sync.target SET state = 0",
         'SELECT "Id" FROM correspondence."Correspondences"',
     ],
+    "altinn-sync-operator": [
+        "SELECT record FROM sync.parked",
+        "SELECT body FROM sync.outbox",
+        "UPDATE sync.outbox SET body = ''",
+        "UPDATE sync.partition_owner SET position = 0",
+        "UPDATE sync.correspondence SET altinn3_id = NULL",
+        "DELETE FROM sync.outbox",
+        "SELECT reason FROM sync.audit",
+    ],
     "altinn-sync-load": [
         'SELECT "MessageBody" FROM correspondence."CorrespondenceContents"',
         'DELETE FROM correspondence."Correspondences"',
@@ -126,6 +135,20 @@ def every_process_works_with_its_own_role(stack):
     check(not parked, f"nothing was parked: {parked}")
 
 
+def an_operator_opens_a_closed_lane_with_a_role_of_its_own(stack):
+    """The send thread may be faster than the look at the row: then the effect is done already."""
+    stack.query("INSERT INTO sync.target VALUES ('altinn2', 2, 'test', 'test', now()) ON CONFLICT (target) DO UPDATE SET state = 2")
+    effect = stack.one("SELECT effect_id FROM sync.outbox WHERE target = 'altinn2' AND state = 2 LIMIT 1")
+    stack.query("UPDATE sync.outbox SET state = 5 WHERE effect_id = %s", effect)
+    config = config_of(stack, "altinn-sync-operator")
+    done = stack.verb("lanes", "open", "altinn2", "--reason", "test", "--yes", config=config)
+    check("1 effects wait again" in done.stdout + done.stderr, done.stdout + done.stderr)
+    check(stack.one("SELECT state FROM sync.target WHERE target = 'altinn2'") == 0, "the lane is open")
+    check(stack.one("SELECT state FROM sync.outbox WHERE effect_id = %s", effect) in (0, 1, 2, 3), "the effect goes again")
+    check(stack.one("SELECT count(*) FROM sync.audit WHERE action = 'lanes open'") == 1, "the reason is kept")
+    stack.verb("status", config=config)
+
+
 def what_a_role_must_not_do_is_denied(stack):
     for role, statements in FORBIDDEN.items():
         connection = psycopg2.connect(dsn_of(stack, role))
@@ -156,4 +179,5 @@ def doctor_names_what_a_role_lacks(stack):
 
 if __name__ == "__main__":
     run([the_migration_role_makes_schema_and_origins_without_being_a_superuser, every_process_works_with_its_own_role,
-         what_a_role_must_not_do_is_denied, doctor_names_what_a_role_lacks], "roles", broker="embedded")
+         an_operator_opens_a_closed_lane_with_a_role_of_its_own, what_a_role_must_not_do_is_denied,
+         doctor_names_what_a_role_lacks], "roles", broker="embedded")
