@@ -588,6 +588,14 @@ static void finish_round(struct sync_sender *sender)
     sender->ended_count = 0;
 }
 
+static const char *const state_words[] = {"open", "stopped", "closed"};
+
+static void tell_state(const struct sync_sender *sender)
+{
+    sync_log(SYNC_WARN, "lane_state", SYNC_LOG_TEXT("target", sender->target),
+             SYNC_LOG_TEXT("state", state_words[sender->target_state]));
+}
+
 /* The row of the target: stopped is written once, and taken back when a call goes through again. */
 static void write_target(struct sync_sender *sender, enum sync_target_state state,
                          const char *reason)
@@ -787,10 +795,9 @@ static void look(struct sync_sender *sender, int64_t now_us)
 
 static void show_state(struct sync_sender *sender, int64_t now_us)
 {
-    static const char *const words[] = {"open", "stopped", "closed"};
     for (int i = 0; i < 3; i++) {
         sync_metric_set(sender->metrics.lane_state, (int)sender->target_state == i,
-                        SYNC_LABELS(sender->target, words[i]));
+                        SYNC_LABELS(sender->target, state_words[i]));
     }
     if (now_us < sender->next_stats_us) {
         return;
@@ -857,8 +864,7 @@ static void send_turn(struct sync_sender *sender, int64_t now_us)
         }
     }
     if (before != sender->target_state) {
-        sync_log(SYNC_WARN, "lane_state", SYNC_LOG_TEXT("target", sender->target),
-                 SYNC_LOG_NUMBER("state", sender->target_state));
+        tell_state(sender);
     }
     show_state(sender, now_us);
 }
@@ -903,8 +909,8 @@ static void receive(struct sync_sender *sender, int timeout_ms)
         write_target(sender, SYNC_TARGET_STOPPED, "the target refuses our token");
     } else if (before == SYNC_TARGET_STOPPED && sender->target_state == SYNC_TARGET_OPEN) {
         write_target(sender, SYNC_TARGET_OPEN, "the target takes our token again");
+        tell_state(sender);
     }
-
     sender->look_wanted = sender->look_wanted || count > 0; /* the key's next effect may be due */
 }
 
