@@ -12,6 +12,8 @@ import re
 import subprocess
 import sys
 
+import alarms
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 os.chdir(ROOT)
 BUILD = os.environ.get("SYNC_LINT_BUILD", "build/release")
@@ -207,8 +209,13 @@ def check_places():
             findings["rule ids"].append(f"{path}: rule ids belong to processors/ and connectors/")
 
 
+def check_alarms():
+    sources = [f for f in SOURCES if f.startswith(("src/", "connectors/")) and f.endswith(".c") and not f.endswith("/log.c")]
+    findings["alarm lines"].extend(alarms.check(sources, lambda path: strip_comments(read(path))))
+
+
 def main():
-    for check in (check_includes, check_core_symbols, check_functions, check_contracts, check_text, check_places):
+    for check in (check_includes, check_core_symbols, check_functions, check_contracts, check_text, check_places, check_alarms):
         check()
     for kind, items in sorted(findings.items()):
         for item in items:
@@ -216,7 +223,7 @@ def main():
     for figure in figures:
         print(f"FIGURE {figure}")
     names = ["third-party headers", "layering", "core symbols", "function length", "parameters", "assertion density",
-             "contracts", "width", "comments", "goto", "sleeps", "first comment", "unfinished", "sql", "rule ids"]
+             "contracts", "width", "comments", "goto", "sleeps", "first comment", "unfinished", "sql", "rule ids", "alarm lines"]
     failed = sum(1 for name in names if findings.get(name))
     print(f"{len(names) - failed} passed, {failed} failed")
     return 1 if failed else 0
