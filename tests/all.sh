@@ -59,6 +59,14 @@ part_asan() {
     step "build: address and undefined-behaviour sanitizers" configure_and_build asan
     export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
     step "unit and contract tests, sanitized" with_database ctest --test-dir build/asan -L unit --output-on-failure
+    step "rings, log, metrics and HTTP under the thread sanitizer" threads
+}
+# Only what has threads of ours: Debian's librdkafka uses C11 threads that this sanitizer does not know.
+threads() {
+    local tests=(test_ring test_log test_metrics test_health test_http_server)
+    [ -f build/tsan/build.ninja ] || cmake --preset tsan || return 1
+    cmake --build --preset tsan --target "${tests[@]}" -- -j "$(nproc)" || return 1
+    ctest --test-dir build/tsan --output-on-failure -R "^($(IFS='|'; echo "${tests[*]}"))\$"
 }
 part_sim() { step "enumerator: every small world" tests/sim/run.sh; }
 part_fuzz() {

@@ -38,8 +38,8 @@ class World:
         return path
 
     def load_start(self):
-        path = self.make_file("messages.jsonl", "--parties", "--messages", self.span((self.first, self.hidden[1])),
-                              "--hidden", self.span(self.hidden))
+        hidden = ["--hidden", self.span(self.hidden)] if self.hidden[1] >= self.hidden[0] else []
+        path = self.make_file("messages.jsonl", "--parties", "--messages", self.span((self.first, self.hidden[1])), *hidden)
         self.stack.verb("load", path, timeout=300)
 
     def load_late(self):
@@ -51,14 +51,14 @@ class World:
         if faults:
             common += ["--faults", faults]
         stack = self.stack
-        stack.add("altinn2-sim", [os.path.join(BUILD, "dev/altinn2-sim"), *common, "--rate", str(rate2),
+        absent = ["--not-migrated", self.span((self.late[0], self.never[1]))] if self.never[1] >= self.late[0] else []
+        inserts = ["--insert-from", str(self.inserted[0]), "--insert-count", str(self.inserted[1] - self.inserted[0] + 1),
+                   "--insert-at", str(insert_at)] if self.inserted[1] >= self.inserted[0] else []
+        stack.add("altinn2-sim", [os.path.join(BUILD, "dev/altinn2-sim"), *common, "--rate", str(rate2), *absent,
                                   "--messages", self.span((self.first, self.last)), "--listen", f"127.0.0.1:{stack.bridge_port}",
-                                  "--not-migrated", self.span((self.late[0], self.never[1])),
                                   "--push-url", f"http://127.0.0.1:{stack.push_port}", "--push-seconds", "2", *extra2]).start()
         stack.add("altinn3-sim", [os.path.join(BUILD, "dev/altinn3-sim"), *common, "--rate", str(rate3),
-                                  "--messages", self.span(self.visible), "--insert-from", str(self.inserted[0]),
-                                  "--insert-count", str(self.inserted[1] - self.inserted[0] + 1),
-                                  "--insert-at", str(insert_at), *extra3]).start()
+                                  "--messages", self.span(self.visible), *inserts, *extra3]).start()
 
     def sim2_state(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.stack.bridge_port}/sim/state", timeout=5) as answer:
@@ -69,7 +69,8 @@ class World:
     def acts2(self):
         """(message, kind, party, second) of every act of Altinn 2's users, from its simulator's journal."""
         return {tuple(row) for row in self.stack.query(
-            "SELECT altinn2_id, kind, party_uuid::text, floor(extract(epoch FROM occurred_at))::bigint FROM altinn2sim.act")}
+            """SELECT altinn2_id, kind, party_uuid::text, floor(extract(epoch FROM occurred_at))::bigint FROM altinn2sim.act
+                WHERE altinn2_id BETWEEN %s AND %s""", self.first, self.last)}
 
     def flags2(self):
         """{message: (read, confirmed, deleted)} as Altinn 2 holds them."""
