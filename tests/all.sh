@@ -54,11 +54,11 @@ with_database() { # COMMAND…: runs with SYNC_TEST_DSN of a throw-away cluster
     rm -rf "$dir"
     return $code
 }
-part_unit() { step "unit and contract tests" with_database ctest --test-dir build/release -L unit --output-on-failure; }
+part_unit() { step "unit and contract tests" with_database ctest --test-dir build/release -L unit -j 2 --output-on-failure; }
 part_asan() {
     step "build: address and undefined-behaviour sanitizers" configure_and_build asan
     export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
-    step "unit and contract tests, sanitized" with_database ctest --test-dir build/asan -L unit --output-on-failure
+    step "unit and contract tests, sanitized" with_database ctest --test-dir build/asan -L unit -j 2 --output-on-failure
     step "rings, log, metrics and HTTP under the thread sanitizer" threads
 }
 # Only what has threads of ours: Debian's librdkafka uses C11 threads that this sanitizer does not know.
@@ -69,12 +69,19 @@ threads() {
     ctest --test-dir build/tsan --output-on-failure -R "^($(IFS='|'; echo "${tests[*]}"))\$"
 }
 part_sim() { step "enumerator: every small world" tests/sim/run.sh; }
+fuzz_all() { # all targets side by side: each is one thread, and the time is what finds
+    local target code=0 pids=()
+    for target in datum schema pgoutput topics; do
+        tests/fuzz/run.sh "$target" &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid" || code=1; done
+    return $code
+}
 part_fuzz() {
     step "build: fuzz targets" configure_and_build fuzz
-    local target
-    for target in datum schema pgoutput topics; do
-        step "fuzz: $target" tests/fuzz/run.sh "$target"
-    done
+    step "fuzz: datum, schema, pgoutput, topics.yaml" env SYNC_FUZZ_SECONDS=$((60 * 4 / $(nproc))) bash -c \
+        "$(declare -f fuzz_all); fuzz_all"
 }
 part_embedded() {
     step "command line: bad input" tests/integration/test_command_line.sh build/release/altinn-sync
