@@ -6,6 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . dev/lib.sh
 size=${SYNC_SIZE:-test}
 export SYNC_SIZE=$size
+export SYNC_TEST_STRICT=1 # a test that would be skipped fails
 export SYNC_TEST_SEED=${SYNC_TEST_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 python=/usr/bin/python3
 mkdir -p build/logs

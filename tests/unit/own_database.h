@@ -7,6 +7,7 @@
 #define SYNC_TESTS_OWN_DATABASE_H
 #include "../../src/runtime/migrate.h"
 #include "../../src/runtime/postgres.h"
+#include "server.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,7 +62,7 @@ static inline void own_script(const char *path)
 /* Makes the database. Without SYNC_TEST_DSN it says so, and own.usable stays false. */
 static inline void own_start(const char *name)
 {
-    const char *base = getenv("SYNC_TEST_DSN");
+    const char *base = server_dsn();
     char sql[160];
     int applied = 0;
     if (base == NULL) {

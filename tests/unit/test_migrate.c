@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "runtime/migrate.h"
+#include "server.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -235,7 +236,7 @@ int main(void)
         cmocka_unit_test_setup(origins_are_made_once, make_database),
         cmocka_unit_test_setup(a_role_that_may_not_make_origins_is_told_so, make_database),
     };
-    dsn = getenv("SYNC_TEST_DSN");
+    dsn = server_dsn();
     if (dsn == NULL) {
         print_message(
             "SYNC_TEST_DSN is not set. Start a throw-away PostgreSQL 15 and run again with, for "

@@ -12,6 +12,7 @@
 #include "runtime/clock.h"
 #include "runtime/metrics.h"
 #include "runtime/postgres.h"
+#include "server.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -1090,7 +1091,7 @@ int main(void)
         cmocka_unit_test(a_role_without_the_grant_is_fatal_and_names_the_functions),
         cmocka_unit_test_setup(each_transaction_carries_its_own_origin_time, empty_tables),
     };
-    dsn = getenv("SYNC_TEST_DSN");
+    dsn = server_dsn();
     int failed = cmocka_run_group_tests(without_server, NULL, NULL);
     if (dsn == NULL) {
         print_message(

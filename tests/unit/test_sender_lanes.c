@@ -16,6 +16,7 @@
 #include "runtime/http_server.h"
 #include "runtime/migrate.h"
 #include "runtime/sender.h"
+#include "server.h"
 #include "wait.h"
 
 #include <poll.h>
@@ -211,7 +212,7 @@ static char *read_text(const char *path)
 static int start_world(void **state)
 {
     (void)state;
-    const char *base = getenv("SYNC_TEST_DSN");
+    const char *base = server_dsn();
     if (!base) {
         print_message("skipped: SYNC_TEST_DSN names no PostgreSQL server\n");
         return 0;
