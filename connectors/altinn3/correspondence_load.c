@@ -260,7 +260,6 @@ static sync_status take_purge_keys(struct message_batch *all, struct sync_error 
 static void read_message(struct message *message, const struct sync_result *result, int row)
 {
     bool is_migrating = sync_result_bool(result, row, 1);
-    message->found = true;
     message->state.has_recipient_party = sync_result_int4(result, row, 2) > 0;
     message->state.recipient_party_id = sync_result_int4(result, row, 2);
     message->state.confirmation_needed = sync_result_bool(result, row, 3);
@@ -279,24 +278,38 @@ static void read_message(struct message *message, const struct sync_result *resu
     }
 }
 
+/* Rows come in the order of the wanted ids; an id without a row was deleted there. */
+static void read_found(struct message **wanted, size_t count, const struct sync_result *result)
+{
+    int row = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct sync_uuid id =
+            row < result->rows ? sync_result_uuid(result, row, 0) : (struct sync_uuid){{0}};
+        wanted[i]->found =
+            row < result->rows && sync_uuid_compare(&id, &wanted[i]->state.altinn3_id) == 0;
+        wanted[i]->state.a3_present = wanted[i]->found; /* CS-103 */
+        if (wanted[i]->found) {
+            read_message(wanted[i], result, row++);
+        }
+    }
+}
+
 static sync_status read_messages(struct message_batch *all, bool locked, struct sync_error *err)
 {
     static const struct sync_statement share = {
         "correspondence_share",
-        "SELECT k.i, c.\"IsMigrating\", c.\"PartyId\", c.\"IsConfirmationNeeded\""
-        " FROM unnest($1::int4[], $2::uuid[]) AS k (i, id)"
-        " JOIN correspondence.\"Correspondences\" c ON c.\"Id\" = k.id ORDER BY c.\"Id\" FOR SHARE "
-        "OF c"};
+        "SELECT c.\"Id\", c.\"IsMigrating\", c.\"PartyId\", c.\"IsConfirmationNeeded\""
+        " FROM correspondence.\"Correspondences\" c WHERE c.\"Id\" = ANY ($1::uuid[])"
+        " ORDER BY c.\"Id\" FOR SHARE"};
     static const struct sync_statement ask = {
         "correspondence_peek",
-        "SELECT k.i, c.\"IsMigrating\", c.\"PartyId\", c.\"IsConfirmationNeeded\""
-        " FROM unnest($1::int4[], $2::uuid[]) AS k (i, id)"
-        " JOIN correspondence.\"Correspondences\" c ON c.\"Id\" = k.id"};
+        "SELECT c.\"Id\", c.\"IsMigrating\", c.\"PartyId\", c.\"IsConfirmationNeeded\""
+        " FROM correspondence.\"Correspondences\" c WHERE c.\"Id\" = ANY ($1::uuid[]) ORDER BY "
+        "c.\"Id\""};
     struct sync_arena *arena = all->batch->arena;
     struct message **wanted = sync_arena_take_array(arena, all->message_count, sizeof *wanted);
-    int32_t *index = sync_arena_take_array(arena, all->message_count, sizeof *index);
-    struct sync_uuid *id = sync_arena_take_array(arena, all->message_count, sizeof *id);
-    if (!wanted || !index || !id) {
+    struct sync_uuid *ids = sync_arena_take_array(arena, all->message_count, sizeof *ids);
+    if (!wanted || !ids) {
         return message_memory_full("rows of Altinn 3", err);
     }
     size_t count = 0;
@@ -310,21 +323,15 @@ static sync_status read_messages(struct message_batch *all, bool locked, struct 
     }
     qsort(wanted, count, sizeof *wanted, compare_altinn3);
     for (size_t i = 0; i < count; i++) {
-        index[i] = (int32_t)i;
-        id[i] = wanted[i]->state.altinn3_id;
-        wanted[i]->found = false;
+        ids[i] = wanted[i]->state.altinn3_id;
     }
     struct sync_params params;
     sync_params_init(&params, arena);
-    sync_params_int4_array(&params, index, NULL, count);
-    sync_params_uuid_array(&params, id, NULL, count);
+    sync_params_uuid_array(&params, ids, NULL, count);
     SYNC_RESULT result = {0};
     sync_status status = sync_db_exec(all->db, locked ? &share : &ask, &params, &result, err);
-    for (int row = 0; sync_is_ok(status) && row < result.rows; row++) {
-        read_message(wanted[sync_result_int4(&result, row, 0)], &result, row);
-    }
-    for (size_t i = 0; i < count; i++) {
-        wanted[i]->state.a3_present = wanted[i]->found; /* CS-103 */
+    if (sync_is_ok(status)) {
+        read_found(wanted, count, &result);
     }
     return status;
 }

@@ -4,6 +4,8 @@
  */
 #include "correspondence_store.h"
 
+#include <stdlib.h>
+
 /* Columns of the records that are asked for. */
 struct settle_keys {
     size_t *record;
@@ -26,22 +28,44 @@ static bool take_keys(struct sync_arena *arena, size_t count, struct settle_keys
            ret_keys->party && ret_keys->second;
 }
 
-static void fill_keys(const struct sync_batch *batch, struct settle_keys *keys)
+struct settle_order {
+    int32_t id;
+    size_t record;
+};
+
+static int compare_order(const void *left, const void *right)
 {
+    const struct settle_order *a = left, *b = right;
+    return (a->id > b->id) - (a->id < b->id);
+}
+
+/* Sorted by message: neighbours in the index are looked up one after the other. */
+static size_t sort_records(const struct sync_batch *batch, struct settle_order *order)
+{
+    size_t count = 0;
     for (size_t i = 0; i < batch->record_count; i++) {
         const struct sync_record *record = &batch->records[i];
-        const struct status_change *change = record->change;
-        if (record->decided || !change || record->entity.size == 0) {
-            continue;
+        if (!record->decided && record->change && record->entity.size > 0) {
+            order[count++] = (struct settle_order){message_id_of(&record->entity), i};
         }
-        size_t n = keys->count++;
-        keys->record[n] = i;
+    }
+    qsort(order, count, sizeof *order, compare_order);
+    return count;
+}
+
+static void fill_keys(const struct sync_batch *batch, const struct settle_order *order,
+                      size_t count, struct settle_keys *keys)
+{
+    for (size_t n = 0; n < count; n++) {
+        const struct status_change *change = batch->records[order[n].record].change;
+        keys->record[n] = order[n].record;
         keys->index[n] = (int32_t)n;
-        keys->id[n] = message_id_of(&record->entity);
+        keys->id[n] = order[n].id;
         keys->kind[n] = (int16_t)change->kind;
         keys->party[n] = change->party;
         keys->second[n] = sync_second_of(change->occurred_at_us);
     }
+    keys->count = count;
 }
 
 static void read_answer(const struct sync_result *result, int row, struct status_state *ret_state,
@@ -143,10 +167,12 @@ sync_status message_settle(struct sync_db *db, struct sync_batch *batch, struct 
     batch->store_data = sights;
     size_t mark = sync_arena_mark(batch->arena);
     struct settle_keys keys = {0};
-    if (!sights || !take_keys(batch->arena, batch->record_count + 1, &keys)) {
+    struct settle_order *order =
+        sync_arena_take_array(batch->arena, batch->record_count + 1, sizeof *order);
+    if (!sights || !order || !take_keys(batch->arena, batch->record_count + 1, &keys)) {
         return message_memory_full("the keys to settle", err);
     }
-    fill_keys(batch, &keys);
+    fill_keys(batch, order, sort_records(batch, order), &keys);
     if (keys.count == 0) {
         sync_arena_reset(batch->arena, mark);
         return SYNC_OK;
