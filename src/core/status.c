@@ -1,5 +1,11 @@
-/* Builds errors. Not here: deciding what a failure means, logging it. */
+/*
+ * Builds errors. Their texts are well-formed UTF-8, whatever a server or a library said and
+ * wherever they were cut: some are stored, and PostgreSQL takes no other. Not here: deciding what a
+ * failure means, logging it.
+ */
 #include <altinn_sync/status.h>
+
+#include "utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +22,8 @@ fill(struct sync_error *err, enum sync_class class, enum sync_code code, const c
         err->code = code;
         (void)snprintf(err->field, sizeof err->field, "%s", field);
         (void)vsnprintf(err->text, sizeof err->text, format, args);
+        sync_utf8_mend(err->field);
+        sync_utf8_mend(err->text);
     }
     return (sync_status){class};
 }
@@ -54,6 +62,7 @@ sync_status sync_wrap(struct sync_error *err, const char *format, ...)
         int room = (int)sizeof err->text - used - 3;
         (void)snprintf(err->text + used, sizeof err->text - (size_t)used, ": %.*s", room, inner);
     }
+    sync_utf8_mend(err->text);
     return (sync_status){err->class};
 }
 

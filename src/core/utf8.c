@@ -71,3 +71,19 @@ bool sync_utf8_is_text(struct sync_bytes text)
     SYNC_ASSERT(at == text.size);
     return true;
 }
+
+void sync_utf8_mend(char *text)
+{
+    SYNC_ASSERT(text != NULL);
+    size_t size = strlen(text);
+    for (size_t at = 0; at < size;) {
+        size_t step =
+            sync_utf8_sequence((struct sync_bytes){(const uint8_t *)text + at, size - at});
+        if (step == 0) {
+            text[at] = '?';
+            step = 1;
+        }
+        at += step;
+        SYNC_ASSERT(at <= size);
+    }
+}

@@ -19,4 +19,10 @@ size_t sync_utf8_sequence(struct sync_bytes text);
  */
 bool sync_utf8_is_text(struct sync_bytes text);
 
+/*
+ * Makes a text well-formed in its place: each byte that belongs to no well-formed sequence becomes
+ * a question mark. Owns: nothing.  Blocks: no.  Fails: never.
+ */
+void sync_utf8_mend(char *text);
+
 #endif

@@ -7,6 +7,7 @@
 #include "sender.h"
 
 #include "../core/limits.h"
+#include "../core/utf8.h"
 #include "breaker.h"
 #include "clock.h"
 #include "health.h"
@@ -503,6 +504,7 @@ static void judge_answer(struct sync_sender *sender, const struct sync_http_answ
     } else {
         snprintf(flight->problem, sizeof flight->problem, "%s: answered %d", rule, answer->code);
     }
+    sync_utf8_mend(flight->problem); /* it is stored */
     item->problem = class == SYNC_LANE_ANSWER_DONE ? NULL : flight->problem;
     item->again = false;
     judge_lane(sender, flight, class, answer);

@@ -1,5 +1,7 @@
 /* Shows that errors carry class, code, field and text, are cut at their bound and survive a wrap.
  */
+#include "core/utf8.h"
+
 #include <altinn_sync/status.h>
 
 #include <setjmp.h>
@@ -84,6 +86,23 @@ static void a_wrap_that_leaves_no_room_keeps_the_context(void **context)
     assert_memory_equal(err.text, "outer: yyy", 10);
 }
 
+/* PostgreSQL takes no half character, and some errors are stored. */
+static void a_text_that_is_cut_inside_a_character_stays_well_formed(void **context)
+{
+    (void)context;
+    struct sync_error err = {0};
+    char many[512];
+    for (size_t i = 0; i + 2 < sizeof many; i += 2) {
+        memcpy(many + i, "\xC3\xA6", 3);
+    }
+    for (int shift = 0; shift < 2; shift++) {
+        (void)sync_fail(&err, SYNC_CLASS_PARK, SYNC_CODE_DATA_REFUSED, "%.*s%s", shift, "x", many);
+        assert_true(sync_utf8_is_text(sync_bytes_text(err.text)));
+        (void)sync_wrap(&err, "o%.*s", shift, "x");
+        assert_true(sync_utf8_is_text(sync_bytes_text(err.text)));
+    }
+}
+
 static void every_code_has_one_word_of_its_own(void **context)
 {
     (void)context;
@@ -106,6 +125,7 @@ int main(void)
         cmocka_unit_test(text_and_field_are_cut_at_their_bound),
         cmocka_unit_test(a_wrap_puts_context_first_and_keeps_class_and_code),
         cmocka_unit_test(a_wrap_that_leaves_no_room_keeps_the_context),
+        cmocka_unit_test(a_text_that_is_cut_inside_a_character_stays_well_formed),
         cmocka_unit_test(every_code_has_one_word_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

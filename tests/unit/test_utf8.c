@@ -92,6 +92,20 @@ static void a_sequence_that_the_text_ends_in_is_ill_formed(void **state)
     assert_int_equal(sync_utf8_sequence(sync_bytes_text(face)), 4);
 }
 
+static void mending_replaces_bad_bytes_and_nothing_else(void **state)
+{
+    (void)state;
+    char text[] = "a\xC3\xA6\xE2\x82\xAC\xFFz\xE2\x82";
+    sync_utf8_mend(text);
+    assert_string_equal(text, "a\xC3\xA6\xE2\x82\xAC?z??");
+    char good[] = "0123456å€😀";
+    sync_utf8_mend(good);
+    assert_string_equal(good, "0123456å€😀");
+    char empty[] = "";
+    sync_utf8_mend(empty);
+    assert_string_equal(empty, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,6 +113,7 @@ int main(void)
         cmocka_unit_test(the_edges_of_four_bytes_are_judged_as_the_definition_says),
         cmocka_unit_test(a_bad_byte_is_found_at_every_place),
         cmocka_unit_test(a_sequence_that_the_text_ends_in_is_ill_formed),
+        cmocka_unit_test(mending_replaces_bad_bytes_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
