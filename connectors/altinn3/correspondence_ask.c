@@ -136,7 +136,8 @@ static sync_status select_keys(struct message_batch *all,
 }
 
 /* The second is a range of the unique index; there is no index of its own, and none is to be added.
- */
+ * Asked for the smallest time instead of for existence, because only that index can give it: the
+ * others read every row of the message for each key, and a message may have thousands. */
 static sync_status ask_rows(struct message_batch *all, bool deletes, struct question *questions,
                             size_t *count, struct sync_error *err)
 {
@@ -144,20 +145,21 @@ static sync_status ask_rows(struct message_batch *all, bool deletes, struct ques
         "correspondence_ask_statuses",
         "SELECT k.i FROM unnest($1::int4[], $2::uuid[], $3::int4[], $4::uuid[], $5::timestamptz[])"
         "  AS k (i, message, kind, party, since)"
-        " WHERE EXISTS (SELECT FROM correspondence.\"CorrespondenceStatuses\" s"
+        " WHERE (SELECT min(s.\"StatusChanged\") FROM correspondence.\"CorrespondenceStatuses\" s"
         "  WHERE s.\"CorrespondenceId\" = k.message AND s.\"Status\" = k.kind"
         "  AND s.\"StatusChanged\" >= k.since AND s.\"StatusChanged\" < k.since + interval '1 "
         "second'"
-        "  AND s.\"PartyUuid\" = k.party OFFSET 0)"};
+        "  AND s.\"PartyUuid\" = k.party) IS NOT NULL"};
     static const struct sync_statement delete_events = {
         "correspondence_ask_deletes",
         "SELECT k.i FROM unnest($1::int4[], $2::uuid[], $3::int4[], $4::uuid[], $5::timestamptz[])"
         "  AS k (i, message, kind, party, since)"
-        " WHERE EXISTS (SELECT FROM correspondence.\"CorrespondenceDeleteEvents\" d"
+        " WHERE (SELECT min(d.\"EventOccurred\") FROM "
+        "correspondence.\"CorrespondenceDeleteEvents\" d"
         "  WHERE d.\"CorrespondenceId\" = k.message AND d.\"EventType\" = k.kind - 10"
         "  AND d.\"EventOccurred\" >= k.since AND d.\"EventOccurred\" < k.since + interval '1 "
         "second'"
-        "  AND d.\"PartyUuid\" = k.party OFFSET 0)"};
+        "  AND d.\"PartyUuid\" = k.party) IS NOT NULL"};
     struct key_columns columns;
     sync_status status =
         select_keys(all, deletes ? is_delete_row_wanted : is_status_row_wanted, &columns, err);
