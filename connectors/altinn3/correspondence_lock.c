@@ -163,6 +163,7 @@ static sync_status lock_states(struct sync_db *db, struct sync_arena *arena,
         SYNC_ASSERT(sync_result_int4(&result, (int)i, 0) == ids[i]);
         read_state(&result, (int)i, &messages[i]->state);
         messages[i]->before = messages[i]->state;
+        messages[i]->entity->mapped = messages[i]->state.mapping == STATUS_MAPPED;
     }
     return status;
 }

@@ -10,8 +10,7 @@
 #define SYNC_BATCH_RECORDS_MAX 1000          /* arrays gain little above, locks are held longer */
 #define SYNC_BATCH_BYTES_MAX   (1024 * 1024) /* bounds the statement's size */
 /* decoded records, states, parameters of one batch; touched only as far as it is used. The largest
- * is the release of one entity for which two times SYNC_HELD_PER_KEY_MAX records were held and
- * parked. */
+ * is a chunk of "load" with a release of SYNC_RELEASE_ROWS_MAX records. */
 #define SYNC_BATCH_ARENA_BYTES (96 * 1024 * 1024)
 #define SYNC_RING_BYTES_MAX    (8 * 1024 * 1024) /* raw records between poll and apply thread */
 #define SYNC_RING_RECORDS_MAX  65536             /* slots of that ring */
@@ -45,7 +44,10 @@
 
 /* Hold and park
  * ------------------------------------------------------------------------------------- */
-#define SYNC_HELD_PER_KEY_MAX         10000            /* CS-17 */
+#define SYNC_HELD_PER_KEY_MAX 10000 /* CS-17 */
+/* Held or parked records decided in one transaction: from our first lock on a row of Altinn 3 on it
+ * has SYNC_DB_WAIT_ALTINN3_MS, and 4,000 took half of that */
+#define SYNC_RELEASE_ROWS_MAX         2000
 #define SYNC_HELD_UNKNOWN_AGE_S       (24 * 3600)      /* CS-16 */
 #define SYNC_HELD_EXPECTED_AGE_S      (30 * 24 * 3600) /* CS-15 */
 #define SYNC_PARKED_ALARM_COUNT       1000             /* open per partition */

@@ -153,7 +153,7 @@ struct sync_entity *apply_entity_find(const struct apply *apply, const struct sy
     return slot == 0 ? NULL : &apply->batch->entities[slot - 1];
 }
 
-static void entity_add(struct apply *apply, const struct sync_key *key)
+static struct sync_entity *entity_add(struct apply *apply, const struct sync_key *key)
 {
     uint32_t *slot = slot_of(apply, key);
     if (*slot == 0) {
@@ -161,6 +161,7 @@ static void entity_add(struct apply *apply, const struct sync_key *key)
         batch->entities[batch->entity_count++] = (struct sync_entity){.key = *key};
         *slot = (uint32_t)batch->entity_count;
     }
+    return &apply->batch->entities[*slot - 1];
 }
 
 /* Distinct keys of what is not decided yet, and of what the caller names besides. */
@@ -182,11 +183,11 @@ static sync_status collect_entities(struct apply *apply, const struct sync_key *
     }
     for (size_t i = 0; i < batch->record_count; i++) {
         if (!batch->records[i].decided) {
-            entity_add(apply, &batch->records[i].entity);
+            (void)entity_add(apply, &batch->records[i].entity);
         }
     }
     for (size_t i = 0; i < extra_count; i++) {
-        entity_add(apply, &extra_keys[i]);
+        entity_add(apply, &extra_keys[i])->named = true;
     }
     return SYNC_OK;
 }

@@ -1,8 +1,10 @@
 /*
  * Release: what was held for an entity, or parked only because a limit of holding was reached,
- * comes back into the transaction that creates or adopts its mapping. Not here: who is adopted
- * (store).
+ * comes back into the transaction that creates or adopts its mapping. Of one entity at most
+ * SYNC_RELEASE_ROWS_MAX records: what is more is left behind and comes back when the next sweep
+ * names the entity. Not here: who is adopted (store).
  */
+#include "../core/limits.h"
 #include "apply_parts.h"
 
 /* Columns of both statements, in this order. */
@@ -11,16 +13,22 @@ enum column { SCOPE, TOPIC, PARTITION, OFFSET, KEY, APPENDED, RECORD };
 /* Its scope names the consumer, perhaps with the id of a replay behind '#'. */
 static const struct sync_statement take_held = {
     "release_held",
-    "WITH gone AS (DELETE FROM sync.hold WHERE entity_key = ANY ($1)"
-    " AND split_part(scope, '#', 1) = ANY ($2)"
-    " RETURNING scope, topic, partition, record_offset, entity_key, appended_at, record)"
+    "WITH found AS (SELECT scope, topic, partition, record_offset FROM sync.hold"
+    " WHERE entity_key = ANY ($1) AND split_part(scope, '#', 1) = ANY ($2)"
+    " ORDER BY topic COLLATE \"C\", record_offset, scope COLLATE \"C\" LIMIT $3 FOR UPDATE),"
+    " gone AS (DELETE FROM sync.hold AS h USING found AS f"
+    " WHERE (h.scope, h.topic, h.partition, h.record_offset) ="
+    " (f.scope, f.topic, f.partition, f.record_offset)"
+    " RETURNING h.scope, h.topic, h.partition, h.record_offset, h.entity_key, h.appended_at, "
+    "h.record)"
     " SELECT * FROM gone ORDER BY topic COLLATE \"C\", record_offset, scope COLLATE \"C\""};
 static const struct sync_statement take_parked = {
     "release_parked",
     "WITH found AS (SELECT scope, topic, partition, record_offset, entity_key, appended_at, record"
     " FROM sync.parked WHERE state = 0 AND entity_key = ANY ($1)"
-    " AND split_part(scope, '#', 1) = ANY ($2) AND code = ANY ($3) AND NOT sealed"
-    " AND record IS NOT NULL FOR UPDATE),"
+    " AND split_part(scope, '#', 1) = ANY ($2) AND code = ANY ($4) AND NOT sealed"
+    " AND record IS NOT NULL"
+    " ORDER BY topic COLLATE \"C\", record_offset, scope COLLATE \"C\" LIMIT $3 FOR UPDATE),"
     " done AS (UPDATE sync.parked AS p SET state = 1, record = NULL FROM found AS f"
     " WHERE (p.scope, p.topic, p.partition, p.record_offset) ="
     " (f.scope, f.topic, f.partition, f.record_offset)"
@@ -30,7 +38,7 @@ static const struct sync_statement take_parked = {
 
 static bool is_released(const struct sync_entity *entity)
 {
-    return entity->adopted || entity->excluded;
+    return entity->adopted || entity->excluded || (entity->named && entity->mapped);
 }
 
 static size_t count_released(const struct sync_batch *batch)
@@ -42,34 +50,55 @@ static size_t count_released(const struct sync_batch *batch)
     return count;
 }
 
-static sync_status release_params(const struct apply *apply, size_t count,
-                                  struct sync_params *ret_params, struct sync_error *err)
+/* Which entities, and scopes of this entity's consumers. */
+struct wanted {
+    struct sync_bytes *keys, *scopes;
+    size_t key_count, scope_count;
+};
+
+static sync_status wanted_of(const struct apply *apply, size_t count, struct wanted *ret_wanted,
+                             struct sync_error *err)
 {
     const struct sync_batch *batch = apply->batch;
     const struct sync_processor *processor = apply->applier->processor;
-    struct sync_bytes *keys = sync_arena_take_array(batch->arena, count, sizeof *keys);
-    struct sync_bytes *scopes =
-        sync_arena_take_array(batch->arena, processor->route_count, sizeof *scopes);
-    if (keys == NULL || scopes == NULL) {
+    struct wanted wanted = {
+        .keys = sync_arena_take_array(batch->arena, count, sizeof *wanted.keys),
+        .scopes =
+            sync_arena_take_array(batch->arena, processor->route_count, sizeof *wanted.scopes),
+        .scope_count = processor->route_count,
+    };
+    if (wanted.keys == NULL || wanted.scopes == NULL) {
         return apply_full(err);
     }
-    size_t used = 0;
     for (size_t i = 0; i < batch->entity_count; i++) {
         const struct sync_entity *entity = &batch->entities[i];
         if (is_released(entity)) {
-            keys[used++] = (struct sync_bytes){(const uint8_t *)entity->key.text, entity->key.size};
+            wanted.keys[wanted.key_count++] =
+                (struct sync_bytes){(const uint8_t *)entity->key.text, entity->key.size};
         }
     }
     for (size_t i = 0; i < processor->route_count; i++) {
-        scopes[i] = sync_bytes_text(processor->routes[i].name);
+        wanted.scopes[i] = sync_bytes_text(processor->routes[i].name);
     }
+    *ret_wanted = wanted;
+    return SYNC_OK;
+}
+
+static sync_status take(const struct apply *apply, const struct sync_statement *statement,
+                        const struct wanted *wanted, size_t limit, struct sync_result *ret_result,
+                        struct sync_error *err)
+{
     const struct sync_bytes codes[] = {sync_bytes_text(sync_code_word(SYNC_CODE_HELD_TOO_LONG)),
                                        sync_bytes_text(sync_code_word(SYNC_CODE_HELD_TOO_MANY))};
-    sync_params_init(ret_params, batch->arena);
-    sync_params_text_array(ret_params, keys, count);
-    sync_params_text_array(ret_params, scopes, processor->route_count);
-    sync_params_text_array(ret_params, codes, 2);
-    return SYNC_OK;
+    struct sync_params params;
+    sync_params_init(&params, apply->batch->arena);
+    sync_params_text_array(&params, wanted->keys, wanted->key_count);
+    sync_params_text_array(&params, wanted->scopes, wanted->scope_count);
+    sync_params_int8(&params, (int64_t)limit);
+    if (statement == &take_parked) {
+        sync_params_text_array(&params, codes, 2);
+    }
+    return sync_db_exec(apply->applier->db, statement, &params, ret_result, err);
 }
 
 static const struct sync_route *route_of(const struct sync_processor *processor, const char *scope)
@@ -169,28 +198,32 @@ static sync_status merge(struct apply *apply, const struct sync_result *held,
     return SYNC_OK;
 }
 
-/* Held first: what another transaction ages meanwhile has then become visible among the parked. */
+/*
+ * Held first: what another transaction ages meanwhile has then become visible among the parked. Of
+ * several entities all records come or none: with fewer entities they fit.
+ */
 sync_status apply_release(struct apply *apply, struct sync_error *err)
 {
     size_t count = count_released(apply->batch);
     if (count == 0) {
         return SYNC_OK;
     }
-    struct sync_params params;
-    sync_status status = release_params(apply, count, &params, err);
-    if (!sync_is_ok(status)) {
-        return status;
-    }
-    struct sync_params held_params = params;
-    held_params.count = 2;
+    struct wanted wanted;
     SYNC_RESULT held = {0};
     SYNC_RESULT parked = {0};
-    status = sync_db_exec(apply->applier->db, &take_held, &held_params, &held, err);
+    size_t limit = SYNC_RELEASE_ROWS_MAX + (count > 1);
+    sync_status status = wanted_of(apply, count, &wanted, err);
     if (sync_is_ok(status)) {
-        status = sync_db_exec(apply->applier->db, &take_parked, &params, &parked, err);
+        status = take(apply, &take_held, &wanted, limit, &held, err);
     }
-    if (sync_is_ok(status)) {
-        status = merge(apply, &held, &parked, err);
+    size_t left = limit - (size_t)held.rows;
+    if (sync_is_ok(status) && left > 0) {
+        status = take(apply, &take_parked, &wanted, left, &parked, err);
     }
-    return status;
+    if (sync_is_ok(status) && held.rows + parked.rows > SYNC_RELEASE_ROWS_MAX) {
+        return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_MEMORY_LIMIT,
+                         "release what waits for %zu messages: it is more than %d records", count,
+                         SYNC_RELEASE_ROWS_MAX);
+    }
+    return sync_is_ok(status) ? merge(apply, &held, &parked, err) : status;
 }

@@ -127,14 +127,12 @@ void consumer_trouble(struct consumer *c, const struct sync_error *err, int64_t 
         breaker_open(c, err, now_us);
         return;
     }
-    if (err->code == SYNC_CODE_DB_CONFLICT || err->code == SYNC_CODE_TIMEOUT ||
-        err->code == SYNC_CODE_DB_ROW_GONE) {
-        /* Everyday: we gave way to the application, or it deleted a row under us. Decided anew,
-         * what misses the row is held or stale. */
-        sync_log_error(SYNC_DEBUG, "again", err);
-    } else {
-        sync_log_error(SYNC_WARN, "again", err);
-    }
+    /* Everyday: we gave way to the application, or it deleted a row under us. Decided anew, what
+     * misses the row is held or stale. Again and again it is not. */
+    bool everyday = (err->code == SYNC_CODE_DB_CONFLICT || err->code == SYNC_CODE_TIMEOUT ||
+                     err->code == SYNC_CODE_DB_ROW_GONE) &&
+                    a->retry_delay_ms < SYNC_BACKOFF_MAX_MS;
+    sync_log_error(everyday ? SYNC_DEBUG : SYNC_WARN, "again", err);
     int64_t delay_ms =
         a->retry_delay_ms < SYNC_BACKOFF_FIRST_MS ? SYNC_BACKOFF_FIRST_MS : a->retry_delay_ms;
     int64_t jitter_ms = delay_ms / 2 + (int64_t)rand_r(&a->seed) % (delay_ms / 2 + 1);

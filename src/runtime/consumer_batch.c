@@ -158,14 +158,23 @@ static enum attempt refuse(struct consumer *c, struct consumer_partition *p, int
     if (p->refused_offset != offset) {
         p->refused_offset = offset;
         p->refused = *err;
-        sync_log_error(SYNC_WARN, "the database refused a record: it is parked", err);
+        p->refused.class = SYNC_CLASS_PARK;
+        sync_log_error(SYNC_WARN, "a record is refused even alone: it is parked", err);
         return ATTEMPT_AGAIN;
     }
-    c->apply.housekeeping_at_us = 0; /* a missing day partition is refused in the same class */
     struct sync_error again = *err;
     again.class = SYNC_CLASS_RETRY;
     consumer_trouble(c, &again, sync_clock_monotonic_us());
     return ATTEMPT_LATER;
+}
+
+/* A row of a day whose partition is missing is refused like bad data, but no constraint is named.
+ */
+static bool is_day_missing(const struct consumer *c, const struct sync_error *err)
+{
+    return err->code == SYNC_CODE_DATA_REFUSED &&
+           strcmp(sync_db_sqlstate(c->apply.db), "23514") == 0 &&
+           sync_db_constraint(c->apply.db)[0] == '\0';
 }
 
 /* A rolled back batch: by class, and smaller where size may be what hurt. */
@@ -175,21 +184,19 @@ static enum attempt meet_failure(struct consumer *c, const struct sync_error *er
     const struct consumer_record *first = a->items[0];
     struct consumer_partition *p = &a->partitions[first->partition];
     sync_metric_add(retries_total, 1, SYNC_LABELS(c->scope, "database"));
+    if (is_day_missing(c, err)) {
+        struct sync_error again = *err;
+        again.class = SYNC_CLASS_RETRY;
+        a->housekeeping_at_us = 0; /* makes it */
+        consumer_trouble(c, &again, sync_clock_monotonic_us());
+        return ATTEMPT_LATER;
+    }
     bool shrunk = is_shrinkable(c, err);
     if (shrunk) {
         p->records_max = a->item_count / 2;
     }
-    if (err->class == SYNC_CLASS_PARK) {
-        if (shrunk) {
-            return ATTEMPT_AGAIN;
-        }
-        return refuse(c, p, first->offset, err);
-    }
-    if (err->code == SYNC_CODE_MEMORY_LIMIT && !shrunk) {
-        struct sync_error final = *err;
-        final.class = SYNC_CLASS_FATAL; /* repeating one record cannot help */
-        consumer_fail(c, &final);
-        return ATTEMPT_LATER;
+    if (err->class == SYNC_CLASS_PARK || err->code == SYNC_CODE_MEMORY_LIMIT) {
+        return shrunk ? ATTEMPT_AGAIN : refuse(c, p, first->offset, err);
     }
     consumer_trouble(c, err, sync_clock_monotonic_us());
     return ATTEMPT_LATER;
@@ -242,7 +249,8 @@ static void watch_parked(struct consumer *c, struct consumer_partition *p, int32
 {
     const struct sync_batch *batch = &c->apply.batch;
     for (size_t i = 0; i < batch->record_count; i++) {
-        bool parked = batch->records[i].fold.outcome == SYNC_OUTCOME_PARKED;
+        const struct sync_fold *fold = &batch->records[i].fold;
+        bool parked = fold->outcome == SYNC_OUTCOME_PARKED && fold->code != SYNC_CODE_HELD_TOO_MANY;
         uint8_t *byte = &p->parked_ring[p->window_at / 8];
         uint8_t bit = (uint8_t)(1U << (p->window_at % 8));
         p->window_parked -= (*byte & bit) != 0;
@@ -337,6 +345,9 @@ void consumer_settle_doubt(struct consumer *c, int64_t now_us)
     sync_metric_add(in_doubt_total, 1, SYNC_LABELS(c->scope, fenced ? "fenced" : "not_done"));
     if (fenced) {
         consumer_fence(c, a->doubt.partition, a->doubt.epoch, sync_clock_monotonic_us());
+    } else if (a->doubt.generation == a->generation && a->item_count > 1) {
+        /* Perhaps the time for COMMIT was too short behind so many. */
+        a->partitions[a->doubt.partition].records_max = a->item_count / 2;
     }
     consumer_give_back(c, false);
 }

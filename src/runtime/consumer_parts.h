@@ -110,6 +110,13 @@ struct consumer_doubt {
     size_t lane_effects;
 };
 
+/* Where the adoption sweep goes on. */
+struct consumer_sweep_place {
+    int32_t partition;
+    struct sync_key after; /* ids behind this one are next */
+    size_t ids_max;        /* of the next transaction; 0 = the partition is not begun */
+};
+
 /* Only the apply thread touches this. */
 struct consumer_apply {
     struct sync_db *db;
@@ -129,6 +136,7 @@ struct consumer_apply {
     int64_t claim_at_us, retry_at_us;
     int64_t retry_delay_ms;
     int64_t fenced_at_us; /* 0 = nothing fenced since the last assignment */
+    struct consumer_sweep_place sweep;
     int64_t sweep_at_us, housekeeping_at_us, hint_at_us, gauge_at_us;
     unsigned seed; /* of the jitter */
     bool started;
@@ -179,6 +187,10 @@ bool consumer_next_batch(struct consumer *c, int64_t now_us);
 void consumer_settle_doubt(struct consumer *c, int64_t now_us);
 /* Adoption, ageing and housekeeping when they are due. */
 void consumer_sweep(struct consumer *c, int64_t now_us);
+/* Part of it: adopts and ages for a while. False when there is more to do. */
+bool consumer_adopt(struct consumer *c);
+/* Partitions that we own, ascending; room for CONSUMER_PARTITIONS_MAX. Returns how many. */
+size_t consumer_owned(const struct consumer *c, int32_t *ret_partitions);
 /* Gauges and health, once a second. */
 void consumer_gauges(struct consumer *c, int64_t now_us);
 /* Tells the group the positions that moved; last = now, whatever the clock says. */

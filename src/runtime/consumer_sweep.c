@@ -1,6 +1,7 @@
 /*
- * What the apply thread does by the clock: adoption, ageing, housekeeping, hints, gauges. Each
- * under the epoch of its partition. Not here: the statements (housekeeping.c, the entity's store).
+ * What the apply thread does by the clock: when it adopts, housekeeping, hints, gauges. Each under
+ * the epoch of its partition. Not here: adoption (consumer_adopt.c), the statements
+ * (housekeeping.c).
  */
 #include "clock.h"
 #include "consumer_parts.h"
@@ -10,15 +11,7 @@
 
 #include <stdio.h>
 
-static const struct sync_txn_limits altinn3_limits = {.lock_timeout_ms = SYNC_DB_LOCK_ALTINN3_MS,
-                                                      .statement_timeout_ms = SYNC_DB_STATEMENT_MS};
-
-/* Which of my partitions hold anything: most sweeps find none and cost one statement. */
-static const struct sync_statement holding_partitions = {
-    "sweep_holding", "SELECT partition FROM sync.outcome_count WHERE scope = $1 AND topic = $2"
-                     " AND partition = ANY ($3) AND outcome = 4 AND n > 0 ORDER BY partition"};
-
-static size_t owned(const struct consumer *c, int32_t *ret_partitions)
+size_t consumer_owned(const struct consumer *c, int32_t *ret_partitions)
 {
     size_t count = 0;
     for (int32_t i = 0; i < CONSUMER_PARTITIONS_MAX; i++) {
@@ -27,129 +20,6 @@ static size_t owned(const struct consumer *c, int32_t *ret_partitions)
         }
     }
     return count;
-}
-
-/* Sweep --------------------------------------------------------------------------------------- */
-
-static void begin_batch(struct consumer *c, int32_t partition)
-{
-    struct consumer_apply *a = &c->apply;
-    sync_arena_reset(&a->arena, 0);
-    a->batch = (struct sync_batch){
-        .processor = a->applier.processor,
-        .route = a->applier.route,
-        .scope = c->scope,
-        .topic = c->topic,
-        .partition = partition,
-        .arena = &a->arena,
-    };
-}
-
-/* Inside the open transaction, behind the gate. ret_more: the limit was reached, so again at once.
- */
-static sync_status adopt_and_age(struct consumer *c, int32_t partition, size_t adopt_max,
-                                 size_t *ret_lane_effects, bool *ret_more, struct sync_error *err)
-{
-    struct consumer_apply *a = &c->apply;
-    struct sync_place place = consumer_place(c, partition);
-    struct sync_key *keys = NULL;
-    size_t count = 0;
-    size_t aged = 0;
-    sync_status status =
-        a->applier.store->adoptable(a->db, &place, adopt_max, &a->arena, &keys, &count, err);
-    if (sync_is_ok(status) && count > 0) {
-        status = sync_apply_batch(&a->applier, &a->batch, keys, count, ret_lane_effects, err);
-    }
-    if (sync_is_ok(status)) {
-        status = sync_housekeeping_age(&a->housekeeping, &place, a->batch.now_us, &aged, err);
-    }
-    *ret_more = count == adopt_max || aged == SYNC_HOUSEKEEPING_ROWS_MAX;
-    return status;
-}
-
-/* One transaction of the sweep. Returns how many ids the next try may adopt, 0 = done. */
-static size_t sweep_once(struct consumer *c, int32_t partition, size_t adopt_max)
-{
-    struct consumer_apply *a = &c->apply;
-    struct consumer_partition *p = &a->partitions[partition];
-    struct sync_place place = consumer_place(c, partition);
-    struct sync_error err = {0};
-    size_t lane_effects = 0;
-    bool mine = false;
-    bool more = false;
-    begin_batch(c, partition);
-    sync_status status = sync_txn_begin(a->db, &altinn3_limits, &a->batch.now_us, &err);
-    if (sync_is_ok(status)) {
-        status = sync_gate_share(a->db, &place, p->epoch, &mine, &err);
-        if (sync_is_ok(status) && mine) {
-            status = adopt_and_age(c, partition, adopt_max, &lane_effects, &more, &err);
-        }
-        if (sync_is_ok(status) && mine) {
-            status = sync_txn_commit(a->db, &err); /* in doubt: the next sweep finds what is left */
-        } else {
-            sync_txn_rollback(a->db);
-        }
-    }
-    if (!sync_is_ok(status)) {
-        bool shrinks = err.class != SYNC_CLASS_FATAL && err.code != SYNC_CODE_DB_UNREACHABLE &&
-                       err.code != SYNC_CODE_IN_DOUBT && adopt_max > 1;
-        if (!shrinks) {
-            consumer_trouble(c, &err, sync_clock_monotonic_us());
-        }
-        return shrinks ? adopt_max / 2 : 0;
-    }
-    if (!mine) {
-        consumer_fence(c, partition, p->epoch, sync_clock_monotonic_us());
-        return 0;
-    }
-    sync_apply_count(&a->applier, &a->batch);
-    if (c->sender != NULL && lane_effects > 0) {
-        sync_sender_wake(c->sender);
-    }
-    return more ? adopt_max : 0;
-}
-
-static sync_status find_holding(struct consumer *c, int32_t *ret_partitions, size_t *ret_count,
-                                struct sync_error *err)
-{
-    struct consumer_apply *a = &c->apply;
-    int32_t mine[CONSUMER_PARTITIONS_MAX];
-    size_t count = owned(c, mine);
-    *ret_count = 0;
-    if (count == 0) {
-        return SYNC_OK;
-    }
-    sync_arena_reset(&a->arena, 0);
-    struct sync_params params;
-    sync_params_init(&params, &a->arena);
-    sync_params_text(&params, c->scope);
-    sync_params_text(&params, c->topic);
-    sync_params_int4_array(&params, mine, NULL, count);
-    SYNC_RESULT rows = {0};
-    sync_status status = sync_db_exec(a->db, &holding_partitions, &params, &rows, err);
-    for (int i = 0; sync_is_ok(status) && i < rows.rows; i++) {
-        ret_partitions[(*ret_count)++] = sync_result_int4(&rows, i, 0);
-    }
-    return status;
-}
-
-static void sweep(struct consumer *c)
-{
-    int32_t partitions[CONSUMER_PARTITIONS_MAX];
-    size_t count = 0;
-    struct sync_error err = {0};
-    if (!sync_is_ok(find_holding(c, partitions, &count, &err))) {
-        consumer_trouble(c, &err, sync_clock_monotonic_us());
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        size_t adopt_max = SYNC_ADOPTION_IDS_MAX;
-        while (adopt_max > 0 && !c->apply.breaker.open && !atomic_load(&c->stopping) &&
-               c->apply.partitions[partitions[i]].state == PARTITION_OWNED) {
-            adopt_max = sweep_once(c, partitions[i], adopt_max);
-            sync_health_beat(SYNC_LOOP_APPLY);
-        }
-    }
 }
 
 /* Housekeeping -------------------------------------------------------------------------------- */
@@ -181,7 +51,7 @@ static void housekeep(struct consumer *c)
 {
     struct consumer_apply *a = &c->apply;
     int32_t partitions[CONSUMER_PARTITIONS_MAX];
-    size_t count = owned(c, partitions);
+    size_t count = consumer_owned(c, partitions);
     struct sync_error err = {0};
     sync_arena_reset(&a->arena, 0);
     sync_status status = sync_housekeeping_days(&a->housekeeping, &err);
@@ -214,8 +84,8 @@ void consumer_sweep(struct consumer *c, int64_t now_us)
         housekeep(c);
     }
     if (now_us >= a->sweep_at_us && !a->breaker.open) {
-        a->sweep_at_us = now_us + c->config->adoption_interval_ms * 1000;
-        sweep(c);
+        bool done = consumer_adopt(c); /* what is left goes on behind a batch */
+        a->sweep_at_us = done ? now_us + c->config->adoption_interval_ms * 1000 : now_us;
     }
 }
 

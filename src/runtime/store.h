@@ -34,6 +34,8 @@ struct sync_record {
 struct sync_entity {
     struct sync_key key;
     void *state;
+    bool named;    /* by the caller, for what waits for it: adoption, load */
+    bool mapped;   /* set by lock: nothing more is held for it, but a release may have left some */
     bool adopted;  /* its mapping came into being in this transaction: release what is held */
     bool excluded; /* became EXCLUDED: what is held becomes stale */
     struct sync_effects *effects; /* of adoption, import, flip: not of one record */
@@ -84,12 +86,13 @@ struct sync_store {
     /* After the fold: facts, entity rows, rows of Altinn 3. */
     sync_status (*store)(struct sync_db *db, struct sync_batch *batch, struct sync_error *err);
     /*
-     * Adoption sweep: which of the held ids of this consumer's partition exist now in Altinn 3.
-     * Fills ret_keys (arena), at most max.
+     * Adoption sweep: for which ids of this consumer's partition records are held, or parked only
+     * for a limit of holding, that exist now in Altinn 3. Fills ret_keys (arena) in ascending order
+     * of their text, at most max, only those behind after.
      */
-    sync_status (*adoptable)(struct sync_db *db, const struct sync_place *place, size_t max,
-                             struct sync_arena *arena, struct sync_key **ret_keys,
-                             size_t *ret_count, struct sync_error *err);
+    sync_status (*adoptable)(struct sync_db *db, const struct sync_place *place,
+                             const struct sync_key *after, size_t max, struct sync_arena *arena,
+                             struct sync_key **ret_keys, size_t *ret_count, struct sync_error *err);
 };
 const struct sync_store *sync_store_find(const char *name);
 

@@ -1,0 +1,265 @@
+/*
+ * Adoption and ageing: for ids that records wait for and that Altinn 3 has by now, what waits is
+ * released; what was held too long is parked. One id at fault keeps no other waiting, and where
+ * there is much to do batches come in between. Not here: the statements (the entity's store,
+ * housekeeping.c), when it runs (consumer_sweep.c).
+ */
+#include "clock.h"
+#include "consumer_parts.h"
+#include "health.h"
+#include "log.h"
+
+#define BUDGET_US 250000 /* of one call, before batches get their turn */
+
+static const struct sync_txn_limits altinn3_limits = {.lock_timeout_ms = SYNC_DB_LOCK_ALTINN3_MS,
+                                                      .statement_timeout_ms = SYNC_DB_STATEMENT_MS};
+
+/* Where anything waits, held or parked; most sweeps find nothing and cost this statement. */
+static const struct sync_statement waiting_partitions = {
+    "sweep_waiting", "SELECT partition, bool_or(outcome = 4) FROM sync.outcome_count"
+                     " WHERE scope = $1 AND topic = $2 AND partition = ANY ($3)"
+                     " AND outcome IN (4, 5) AND n > 0 GROUP BY partition ORDER BY partition"};
+
+enum step {
+    STEP_MORE,
+    STEP_DONE, /* nothing more in this partition */
+    STEP_STOP, /* the database is in trouble, or the partition is not ours */
+};
+
+static void begin_batch(struct consumer *c, int32_t partition)
+{
+    struct consumer_apply *a = &c->apply;
+    sync_arena_reset(&a->arena, 0);
+    a->batch = (struct sync_batch){
+        .processor = a->applier.processor,
+        .route = a->applier.route,
+        .scope = c->scope,
+        .topic = c->topic,
+        .partition = partition,
+        .arena = &a->arena,
+    };
+}
+
+/* Transactions -------------------------------------------------------------------------------- */
+
+/* Begins one behind the gate; ret_mine false: another owns the partition, and none is open. */
+static sync_status begin(struct consumer *c, int32_t partition, bool *ret_mine,
+                         struct sync_error *err)
+{
+    struct consumer_apply *a = &c->apply;
+    struct sync_place place = consumer_place(c, partition);
+    bool mine = false;
+    sync_status status = sync_txn_begin(a->db, &altinn3_limits, &a->batch.now_us, err);
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    status = sync_gate_share(a->db, &place, a->partitions[partition].epoch, &mine, err);
+    if (!sync_is_ok(status) || !mine) {
+        sync_txn_rollback(a->db);
+    }
+    *ret_mine = mine;
+    return status;
+}
+
+/* Commits what went well. In doubt: the next sweep finds what is left. */
+static sync_status end(struct consumer *c, sync_status status, struct sync_error *err)
+{
+    if (sync_is_ok(status)) {
+        return sync_txn_commit(c->apply.db, err);
+    }
+    sync_txn_rollback(c->apply.db);
+    return status;
+}
+
+static enum step meet_fence(struct consumer *c, int32_t partition)
+{
+    consumer_fence(c, partition, c->apply.partitions[partition].epoch, sync_clock_monotonic_us());
+    return STEP_STOP;
+}
+
+/* What no smaller and no other transaction can mend. */
+static bool is_trouble(const struct sync_error *err)
+{
+    return err->class == SYNC_CLASS_FATAL || err->code == SYNC_CODE_DB_UNREACHABLE ||
+           err->code == SYNC_CODE_IN_DOUBT;
+}
+
+static enum step meet_trouble(struct consumer *c, const struct sync_error *err)
+{
+    consumer_trouble(c, err, sync_clock_monotonic_us());
+    return STEP_STOP;
+}
+
+/* Adoption ------------------------------------------------------------------------------------ */
+
+/* Fewer ids; and one that fails alone is left to the next sweep. */
+static enum step meet_failure(struct consumer *c, const struct sync_key *keys, size_t count,
+                              const struct sync_error *err)
+{
+    struct consumer_sweep_place *at = &c->apply.sweep;
+    if (is_trouble(err)) {
+        return meet_trouble(c, err);
+    }
+    if (count > 1) {
+        at->ids_max = count / 2;
+        return STEP_MORE;
+    }
+    bool everyday = err->code == SYNC_CODE_DB_CONFLICT || err->code == SYNC_CODE_TIMEOUT ||
+                    err->code == SYNC_CODE_DB_ROW_GONE;
+    sync_log_error(everyday ? SYNC_DEBUG : SYNC_WARN, "adoption put off", err);
+    at->after = keys[0];
+    at->ids_max = SYNC_ADOPTION_IDS_MAX;
+    return STEP_MORE;
+}
+
+/* Ids of which nothing was released are passed; of the others more may have been left behind. */
+static enum step meet_success(struct consumer *c, const struct sync_key *keys, size_t count,
+                              size_t lane_effects)
+{
+    struct consumer_apply *a = &c->apply;
+    struct consumer_sweep_place *at = &a->sweep;
+    sync_apply_count(&a->applier, &a->batch);
+    if (c->sender != NULL && lane_effects > 0) {
+        sync_sender_wake(c->sender);
+    }
+    if (a->batch.released_count == 0) {
+        at->after = keys[count - 1];
+    }
+    at->ids_max *= at->ids_max < SYNC_ADOPTION_IDS_MAX ? 2 : 1;
+    return STEP_MORE;
+}
+
+static enum step adopt(struct consumer *c, int32_t partition)
+{
+    struct consumer_apply *a = &c->apply;
+    struct sync_place place = consumer_place(c, partition);
+    struct sync_key *keys = NULL;
+    struct sync_error err = {0};
+    size_t count = 0;
+    size_t lane_effects = 0;
+    bool mine = false;
+    begin_batch(c, partition);
+    sync_status status = a->applier.store->adoptable(
+        a->db, &place, &a->sweep.after, a->sweep.ids_max, &a->arena, &keys, &count, &err);
+    if (!sync_is_ok(status)) {
+        return meet_trouble(c, &err);
+    }
+    if (count == 0) {
+        return STEP_DONE;
+    }
+    status = begin(c, partition, &mine, &err);
+    if (sync_is_ok(status) && !mine) {
+        return meet_fence(c, partition);
+    }
+    if (sync_is_ok(status)) {
+        status = sync_apply_batch(&a->applier, &a->batch, keys, count, &lane_effects, &err);
+        status = end(c, status, &err);
+    }
+    return sync_is_ok(status) ? meet_success(c, keys, count, lane_effects)
+                              : meet_failure(c, keys, count, &err);
+}
+
+/* Ageing -------------------------------------------------------------------------------------- */
+
+/* In a transaction of its own: the counts are what a transaction locks last. */
+static enum step age(struct consumer *c, int32_t partition)
+{
+    struct consumer_apply *a = &c->apply;
+    struct sync_place place = consumer_place(c, partition);
+    struct sync_error err = {0};
+    size_t aged = 0;
+    bool mine = false;
+    begin_batch(c, partition);
+    sync_status status = begin(c, partition, &mine, &err);
+    if (sync_is_ok(status) && !mine) {
+        return meet_fence(c, partition);
+    }
+    if (sync_is_ok(status)) {
+        status = sync_housekeeping_age(&a->housekeeping, &place, a->batch.now_us, &aged, &err);
+        status = end(c, status, &err);
+    }
+    if (!sync_is_ok(status)) {
+        return meet_trouble(c, &err);
+    }
+    return aged == SYNC_HOUSEKEEPING_ROWS_MAX ? STEP_MORE : STEP_DONE;
+}
+
+/* The sweep ----------------------------------------------------------------------------------- */
+
+struct waiting {
+    int32_t partitions[CONSUMER_PARTITIONS_MAX];
+    bool held[CONSUMER_PARTITIONS_MAX];
+    size_t count;
+};
+
+static sync_status find_waiting(struct consumer *c, struct waiting *ret_waiting,
+                                struct sync_error *err)
+{
+    struct consumer_apply *a = &c->apply;
+    int32_t mine[CONSUMER_PARTITIONS_MAX];
+    size_t count = consumer_owned(c, mine);
+    ret_waiting->count = 0;
+    if (count == 0) {
+        return SYNC_OK;
+    }
+    sync_arena_reset(&a->arena, 0);
+    struct sync_params params;
+    sync_params_init(&params, &a->arena);
+    sync_params_text(&params, c->scope);
+    sync_params_text(&params, c->topic);
+    sync_params_int4_array(&params, mine, NULL, count);
+    SYNC_RESULT rows = {0};
+    sync_status status = sync_db_exec(a->db, &waiting_partitions, &params, &rows, err);
+    for (int i = 0; sync_is_ok(status) && i < rows.rows; i++) {
+        ret_waiting->partitions[i] = sync_result_int4(&rows, i, 0);
+        ret_waiting->held[i] = sync_result_bool(&rows, i, 1);
+        ret_waiting->count++;
+    }
+    return status;
+}
+
+/* All of one partition, adoption before ageing: STEP_MORE when the time is used up. */
+static enum step sweep_partition(struct consumer *c, int32_t partition, bool held, int64_t until_us)
+{
+    enum step step = STEP_MORE;
+    bool adopting = true;
+    while (step == STEP_MORE && !atomic_load(&c->stopping)) {
+        step = adopting ? adopt(c, partition) : age(c, partition);
+        sync_health_beat(SYNC_LOOP_APPLY);
+        if (adopting && held && step == STEP_DONE) {
+            adopting = false;
+            step = STEP_MORE;
+        }
+        if (step == STEP_MORE && sync_clock_monotonic_us() >= until_us) {
+            return STEP_MORE;
+        }
+    }
+    return step;
+}
+
+bool consumer_adopt(struct consumer *c)
+{
+    struct consumer_sweep_place *at = &c->apply.sweep;
+    struct waiting waiting;
+    struct sync_error err = {0};
+    enum step step = STEP_DONE;
+    int64_t until_us = sync_clock_monotonic_us() + BUDGET_US;
+    if (!sync_is_ok(find_waiting(c, &waiting, &err))) {
+        step = meet_trouble(c, &err);
+    }
+    for (size_t i = 0; step == STEP_DONE && i < waiting.count; i++) {
+        if (waiting.partitions[i] < at->partition) {
+            continue;
+        }
+        if (waiting.partitions[i] != at->partition || at->ids_max == 0) {
+            *at = (struct consumer_sweep_place){.partition = waiting.partitions[i],
+                                                .ids_max = SYNC_ADOPTION_IDS_MAX};
+        }
+        step = sweep_partition(c, at->partition, waiting.held[i], until_us);
+    }
+    if (step == STEP_MORE) {
+        return false;
+    }
+    *at = (struct consumer_sweep_place){.partition = 0};
+    return true;
+}

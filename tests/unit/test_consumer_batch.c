@@ -1,0 +1,498 @@
+/*
+ * What the apply thread does with batches and sweeps on real tables: records are put into the ring
+ * as the poll thread puts them, then its steps are called. No Kafka, no poll thread: its commands
+ * stay in the ring. Needs SYNC_TEST_DSN, a superuser's DSN of a throw-away server; makes and drops
+ * a database of its own there.
+ */
+#include "own_database.h"
+#include "runtime/clock.h"
+#include "runtime/consumer_parts.h"
+
+#include <altinn_sync/correspondence_status.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define SECOND    1000000LL
+#define NINE      (1741078800 * SECOND) /* 2025-03-04T09:00:00Z */
+#define PARTITION 7
+
+enum { APPLIED = 0, HELD = 4, PARKED = 5 }; /* numbers of sync.outcome_count */
+
+static const struct sync_processor *const processor = &sync_processor_correspondence_status;
+#define TO_ALTINN3 (&processor->routes[0])
+
+static struct {
+    struct sync_schema_set *schemas;
+    struct sync_decoder *decoder;
+    struct sync_topics *topics;
+    uint8_t *record_memory;
+    struct sync_arena records_arena;
+    struct sync_config config;
+    struct sync_consumer_options options;
+} world;
+
+static struct consumer *c;
+static int64_t next_offset;
+static const struct sync_uuid P = {{1}};
+
+/* Set-up -------------------------------------------------------------------------------------- */
+
+static int start(void **state)
+{
+    const char *paths[] = {SYNC_SOURCE_DIR "/topics.yaml"};
+    (void)state;
+    own_start("batch");
+    if (!own.usable) {
+        return 0;
+    }
+    must(sync_schema_set_new(SYNC_SOURCE_DIR "/schemas", &world.schemas, &own.err));
+    must(sync_decoder_new(world.schemas, processor, &world.decoder, &own.err));
+    must(sync_topics_load(paths, 1, &world.topics, NULL, &own.err));
+    world.record_memory = malloc(1 << 16);
+    assert_non_null(world.record_memory);
+    sync_arena_init(&world.records_arena, world.record_memory, 1 << 16);
+    world.config.batch_records_max = SYNC_BATCH_RECORDS_MAX;
+    world.config.batch_bytes_max = SYNC_BATCH_BYTES_MAX;
+    world.config.adoption_interval_ms = SYNC_ADOPTION_INTERVAL_MS;
+    world.config.housekeeping_interval_ms = SYNC_HOUSEKEEPING_INTERVAL_MS;
+    world.options = (struct sync_consumer_options){.config = &world.config,
+                                                   .processor = processor,
+                                                   .route = TO_ALTINN3,
+                                                   .topics = world.topics};
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    sync_decoder_free(&world.decoder);
+    sync_schema_set_free(&world.schemas);
+    free(world.topics);
+    free(world.record_memory);
+    own_stop();
+    return 0;
+}
+
+static void make_applier(void)
+{
+    c->apply.applier = (struct sync_applier){.db = c->apply.db,
+                                             .processor = processor,
+                                             .store = sync_store_find(processor->store),
+                                             .route = TO_ALTINN3,
+                                             .scope = c->scope,
+                                             .topics = world.topics,
+                                             .decoder = world.decoder,
+                                             .decision_mode = 2,
+                                             .keep_parked_bytes = true,
+                                             .held_unknown_age_s = 86400,
+                                             .held_expected_age_s = 86400};
+    c->apply.housekeeping = (struct sync_housekeeping){.applier = &c->apply.applier,
+                                                       .arena = &c->apply.arena,
+                                                       .outbox_keep_days = 14,
+                                                       .decision_keep_days = 14,
+                                                       .echo_keep_s = 86400};
+}
+
+/* The owner row of a fresh place, claimed by us. */
+static void claim(void)
+{
+    struct sync_place place = consumer_place(c, PARTITION);
+    struct sync_owner owner = {0};
+    must(sync_claim_partition(c->apply.db, &place, 0, "test", &owner, &own.err));
+    c->apply.partitions[PARTITION] =
+        (struct consumer_partition){.state = PARTITION_OWNED,
+                                    .epoch = owner.epoch,
+                                    .position = owner.position,
+                                    .high = -1,
+                                    .hinted = -1,
+                                    .refused_offset = -1,
+                                    .records_max = SYNC_BATCH_RECORDS_MAX};
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (!own.usable) {
+        return 0;
+    }
+    run_sql(
+        "TRUNCATE sync.partition_owner, sync.outcome_count, sync.hold, sync.parked, sync.outbox,"
+        " sync.correspondence, sync.correspondence_fact, sync.decision,"
+        " correspondence.\"Correspondences\" CASCADE");
+    c = calloc(1, sizeof *c);
+    c->options = &world.options;
+    c->config = &world.config;
+    c->scope = TO_ALTINN3->name;
+    c->topic = TO_ALTINN3->topic;
+    next_offset = 0;
+    struct sync_ring_options ring = {.bytes_max = 8 << 20};
+    must(sync_wake_init(&c->apply_wake, &own.err));
+    must(sync_wake_init(&c->poll_wake, &own.err));
+    must(sync_ring_new(&ring, &c->records, &own.err));
+    must(sync_ring_new(&ring, &c->events, &own.err));
+    must(sync_ring_new(&ring, &c->commands, &own.err));
+    c->apply.db = own_open(own.dsn);
+    c->apply.items = calloc(SYNC_BATCH_RECORDS_MAX, sizeof *c->apply.items);
+    sync_arena_init(&c->apply.arena, malloc(SYNC_BATCH_ARENA_BYTES), SYNC_BATCH_ARENA_BYTES);
+    c->apply.generation = 1;
+    make_applier();
+    claim();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    if (!own.usable) {
+        return 0;
+    }
+    sync_ring_free(&c->records);
+    sync_ring_free(&c->events);
+    sync_ring_free(&c->commands);
+    sync_wake_done(&c->apply_wake);
+    sync_wake_done(&c->poll_wake);
+    sync_db_free(&c->apply.db);
+    free(c->apply.items);
+    free(c->apply.arena.memory);
+    free(c);
+    return 0;
+}
+
+/* Records and messages ------------------------------------------------------------------------ */
+
+static struct sync_uuid message_uuid(int32_t id)
+{
+    struct sync_uuid uuid = {{0xa3}};
+    for (int i = 0; i < 4; i++) {
+        uuid.bytes[12 + i] = (uint8_t)((uint32_t)id >> (8 * (3 - i)));
+    }
+    return uuid;
+}
+
+/* Altinn 3 inserts a message by itself, with its contents. */
+static void insert_message(int32_t id)
+{
+    char text[SYNC_UUID_BUFFER];
+    struct sync_uuid uuid = message_uuid(id);
+    sync_uuid_format(&uuid, text);
+    run_sql("BEGIN; INSERT INTO correspondence.\"Correspondences\" (\"Id\","
+            " \"Altinn2CorrespondenceId\", \"ResourceId\", \"Recipient\", \"Sender\","
+            " \"SendersReference\", \"PartyId\", \"Created\", \"RequestedPublishTime\","
+            " \"IsMigrating\", \"IsConfirmationNeeded\", \"PropertyList\") VALUES ('%s', %d, 'r',"
+            " 'urn:x:1', 's', 'ref', 50001, now(), now(), false, true, '');"
+            " INSERT INTO correspondence.\"CorrespondenceContents\" VALUES (gen_random_uuid(),"
+            " '%s', 'nb', 't', '', ''); COMMIT",
+            text, (int)id, text);
+}
+
+/* A record as the poll thread puts it into the ring. */
+static void put(int32_t id, int32_t kind, int64_t at_us)
+{
+    char key[16];
+    struct sync_bytes value = {NULL, 0};
+    const struct sync_schema *schema = sync_schema_set_find(world.schemas, processor->schema);
+    struct status_change change = {.source = {.stream = sync_bytes_text("test")},
+                                   .has_altinn2_id = true,
+                                   .altinn2_id = id,
+                                   .mode = STATUS_LIVE,
+                                   .captured_at_us = at_us,
+                                   .kind = kind,
+                                   .occurred_at_us = at_us,
+                                   .party = P};
+    change.source.sequence = next_offset;
+    sync_arena_reset(&world.records_arena, 0);
+    must(sync_encode(schema, processor, &change, &world.records_arena, &value, &own.err));
+    (void)snprintf(key, sizeof key, "%d", (int)id);
+    struct consumer_record record = {.generation = 1,
+                                     .partition = PARTITION,
+                                     .offset = next_offset++,
+                                     .timestamp_ms = at_us / 1000 + 1,
+                                     .append_time = true,
+                                     .key_size = (uint32_t)strlen(key),
+                                     .value_size = (uint32_t)value.size};
+    uint8_t *memory =
+        sync_ring_reserve(c->records, sizeof record + record.key_size + record.value_size);
+    assert_non_null(memory);
+    memcpy(memory, &record, sizeof record);
+    memcpy(memory + sizeof record, key, record.key_size);
+    memcpy(memory + sizeof record + record.key_size, value.data, value.size);
+    sync_ring_commit(c->records);
+}
+
+/* As often as the loop would, without its waits, at most so often. */
+static void apply_all(int turns)
+{
+    for (int i = 0; i < turns && sync_ring_items(c->records) > 0; i++) {
+        c->apply.retry_at_us = 0;
+        (void)consumer_next_batch(c, sync_clock_monotonic_us());
+        if (atomic_load(&c->failed)) {
+            fail_msg("the consumer gave up: %s", c->failure.text);
+        }
+    }
+}
+
+/* Turns of the sweep until it has nothing more to do at once. */
+static void sweep_until_done(void)
+{
+    for (int i = 0; i < 100; i++) {
+        c->apply.retry_at_us = 0;
+        if (consumer_adopt(c)) {
+            return;
+        }
+    }
+    fail_msg("the sweep does not end");
+}
+
+static int64_t count_of(int outcome)
+{
+    return ask("SELECT coalesce(sum(n), 0)::int8 FROM sync.outcome_count WHERE outcome = %d",
+               outcome);
+}
+
+/* Conservation: what was consumed has one outcome each. */
+static void assert_accounted(void)
+{
+    assert_int_equal(ask("SELECT sum(position - first_position)::int8 FROM sync.partition_owner"),
+                     ask("SELECT coalesce(sum(n), 0)::int8 FROM sync.outcome_count"));
+    assert_int_equal(count_of(HELD), ask("SELECT count(*) FROM sync.hold"));
+}
+
+static void apply_when_full(bool last)
+{
+    if (last || sync_ring_items(c->records) == SYNC_BATCH_RECORDS_MAX) {
+        apply_all(100);
+        assert_int_equal(sync_ring_items(c->records), 0);
+    }
+}
+
+static void hold_many(int32_t id, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        put(id, STATUS_READ, NINE + i * SECOND);
+        apply_when_full(i == count - 1);
+    }
+}
+
+/* Release ------------------------------------------------------------------------------------- */
+
+/* The application inserts a message for which as many records wait as one message may have. */
+static void a_message_with_the_most_held_records_is_released(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    hold_many(9001, SYNC_HELD_PER_KEY_MAX);
+    assert_int_equal(count_of(HELD), SYNC_HELD_PER_KEY_MAX);
+    insert_message(9001);
+    sweep_until_done();
+    assert_int_equal(count_of(HELD), 0);
+    assert_int_equal(count_of(APPLIED), SYNC_HELD_PER_KEY_MAX);
+    assert_int_equal(ask("SELECT count(*) FROM sync.correspondence_fact"), SYNC_HELD_PER_KEY_MAX);
+    assert_accounted();
+}
+
+/* What lies beyond the limit of holding is parked, and is released all the same. */
+static void what_is_beyond_the_limit_of_holding_is_released_too(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    hold_many(9001, SYNC_HELD_PER_KEY_MAX);
+    for (int i = 0; i < 2500; i++) {
+        put(9001, STATUS_CONFIRMED, NINE + i * SECOND);
+        apply_when_full(i == 2499);
+    }
+    assert_int_equal(count_of(PARKED), 2500);
+    insert_message(9001);
+    sweep_until_done();
+    assert_int_equal(count_of(HELD), 0);
+    assert_int_equal(count_of(PARKED), 0);
+    assert_int_equal(ask("SELECT count(*) FROM sync.correspondence_fact"),
+                     SYNC_HELD_PER_KEY_MAX + 2500);
+    assert_accounted();
+}
+
+/* Their records do not fit into one transaction: fewer messages at a time. */
+static void many_messages_at_once_are_released_in_parts(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    for (int id = 9001; id <= 9020; id++) {
+        hold_many(id, 300);
+    }
+    for (int id = 9001; id <= 9020; id++) {
+        insert_message(id);
+    }
+    sweep_until_done();
+    assert_int_equal(count_of(HELD), 0);
+    assert_int_equal(count_of(APPLIED), 20 * 300);
+    assert_accounted();
+}
+
+/* The next records of the messages adopt them, before a sweep does. */
+static void a_batch_that_adopts_too_much_is_made_smaller(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    for (int id = 9001; id <= 9010; id++) {
+        hold_many(id, 300);
+    }
+    for (int id = 9001; id <= 9010; id++) {
+        insert_message(id);
+        put(id, STATUS_CONFIRMED, NINE);
+    }
+    apply_all(100);
+    assert_int_equal(sync_ring_items(c->records), 0);
+    assert_int_equal(count_of(HELD), 0);
+    assert_int_equal(count_of(APPLIED), 10 * 301);
+    assert_accounted();
+}
+
+/* Parked for its age, nothing held any more: the message that comes late still gets it. */
+static void what_was_parked_for_its_age_is_released_by_the_sweep(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    put(9001, STATUS_PURGED_BY_OWNER, NINE);
+    apply_all(10);
+    run_sql("UPDATE sync.hold SET since = now() - interval '2 days'");
+    sweep_until_done();
+    assert_int_equal(count_of(HELD), 0);
+    assert_int_equal(count_of(PARKED), 1);
+    insert_message(9001);
+    sweep_until_done();
+    assert_int_equal(count_of(PARKED), 0);
+    assert_int_equal(count_of(APPLIED), 1);
+    assert_int_equal(ask("SELECT count(*) FROM sync.correspondence WHERE is_purged"), 1);
+    assert_accounted();
+}
+
+/* One message cannot be adopted, because its id in Altinn 3 belongs to another one here. */
+static void an_adoption_at_fault_keeps_no_other_and_no_ageing_waiting(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    char text[SYNC_UUID_BUFFER];
+    struct sync_uuid uuid = message_uuid(9002);
+    sync_uuid_format(&uuid, text);
+    for (int id = 9000; id <= 9004; id++) {
+        put(id, STATUS_READ, NINE);
+    }
+    apply_all(10);
+    run_sql("UPDATE sync.hold SET since = now() - interval '2 days' WHERE entity_key = '9000'");
+    for (int id = 9001; id <= 9004; id++) {
+        insert_message(id);
+    }
+    run_sql("INSERT INTO sync.correspondence (altinn2_id, mapping, altinn3_id) VALUES (5, 2, '%s')",
+            text);
+    sweep_until_done();
+    assert_int_equal(c->apply.retry_at_us, 0); /* batches do not wait for it */
+    assert_int_equal(count_of(APPLIED), 3);
+    assert_int_equal(count_of(PARKED), 1);
+    assert_int_equal(count_of(HELD), 1);
+    assert_int_equal(ask("SELECT count(*) FROM sync.hold WHERE entity_key = '9002'"), 1);
+    assert_accounted();
+}
+
+/* Refusals ------------------------------------------------------------------------------------ */
+
+/* More than the memory holds is tried in halves; nothing is parked for it. */
+static void a_batch_that_does_not_fit_is_halved(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    insert_message(9001);
+    c->apply.arena.capacity = 1 << 20;
+    for (int i = 0; i < 1000; i++) {
+        put(9001, STATUS_READ, NINE + i * SECOND);
+    }
+    apply_all(100);
+    assert_int_equal(sync_ring_items(c->records), 0);
+    assert_int_equal(count_of(APPLIED), 1000);
+    assert_accounted();
+}
+
+/* One record that does not fit by itself is parked; the process lives and the next ones go on. */
+static void a_record_that_does_not_fit_alone_is_parked(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    insert_message(9001);
+    c->apply.arena.capacity = 24 << 10; /* enough to park, not to decide */
+    put(9001, STATUS_READ, NINE);
+    apply_all(10);
+    assert_int_equal(sync_ring_items(c->records), 0);
+    assert_int_equal(count_of(PARKED), 1);
+    assert_int_equal(ask("SELECT count(*) FROM sync.parked WHERE code = 'memory_limit'"), 1);
+    c->apply.arena.capacity = SYNC_BATCH_ARENA_BYTES;
+    put(9001, STATUS_READ, NINE);
+    apply_all(10);
+    assert_int_equal(count_of(APPLIED), 1);
+    assert_accounted();
+}
+
+/* The server's words are cut in the middle of a character: parking must not be refused for them. */
+static void a_refusal_in_any_language_is_parked(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    insert_message(9001);
+    run_sql("CREATE FUNCTION sync.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF NEW.kind = 6 THEN RAISE EXCEPTION '%%',"
+            " repeat('x', NEW.second::int %% 4) || repeat('æ€', 200) USING ERRCODE = '23000';"
+            " END IF; RETURN NEW; END $$;"
+            " CREATE TRIGGER refuse BEFORE INSERT ON sync.correspondence_fact"
+            " FOR EACH ROW EXECUTE FUNCTION sync.refuse()");
+    for (int i = 0; i < 8; i++) {
+        put(9001, i % 2 == 0 ? STATUS_READ : STATUS_CONFIRMED, NINE + i / 2 * SECOND);
+    }
+    apply_all(200);
+    run_sql("DROP FUNCTION sync.refuse() CASCADE");
+    assert_int_equal(sync_ring_items(c->records), 0);
+    assert_int_equal(count_of(APPLIED), 4);
+    assert_int_equal(count_of(PARKED), 4);
+    assert_accounted();
+}
+
+/* Housekeeping makes the partition of the day; a record is not at fault when it is missing. */
+static void a_missing_day_of_the_decision_log_parks_nothing(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    insert_message(9001);
+    run_sql("DO $$ BEGIN EXECUTE format('DROP TABLE sync.decision_%%s',"
+            " to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')); END $$");
+    c->apply.housekeeping_at_us = INT64_MAX;
+    put(9001, STATUS_READ, NINE);
+    put(9001, STATUS_CONFIRMED, NINE);
+    apply_all(3);
+    assert_int_equal(count_of(PARKED), 0);
+    c->apply.retry_at_us = 0;
+    consumer_sweep(c, sync_clock_monotonic_us());
+    apply_all(10);
+    assert_int_equal(count_of(APPLIED), 2);
+    assert_int_equal(count_of(PARKED), 0);
+    assert_accounted();
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_message_with_the_most_held_records_is_released),
+        CASE(what_is_beyond_the_limit_of_holding_is_released_too),
+        CASE(many_messages_at_once_are_released_in_parts),
+        CASE(a_batch_that_adopts_too_much_is_made_smaller),
+        CASE(what_was_parked_for_its_age_is_released_by_the_sweep),
+        CASE(an_adoption_at_fault_keeps_no_other_and_no_ageing_waiting),
+        CASE(a_batch_that_does_not_fit_is_halved),
+        CASE(a_record_that_does_not_fit_alone_is_parked),
+        CASE(a_refusal_in_any_language_is_parked),
+        CASE(a_missing_day_of_the_decision_log_parks_nothing),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
