@@ -14,12 +14,15 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#define CELL        160
-#define CELLS       10
-#define ARENA_BYTES (1024 * 1024) /* one step of SYNC_LOAD_ROWS_MAX effects */
-#define REASON_MAX  500
+#define CELL           160
+#define CELLS          10
+#define ARENA_BYTES    (1024 * 1024) /* one step of SYNC_LOAD_ROWS_MAX effects */
+#define REASON_MAX     500
+#define OVER_WAITS_MAX 300 /* of 100 ms: no transaction of ours is open so long */
+#define TARGET_CLOSED  2
 
 static const struct sync_statement list_statement = {
     "cli_lanes",
@@ -63,8 +66,16 @@ static const struct sync_statement audit_statement = {
 static const struct sync_statement step_statement = {
     "cli_lane_step",
     "SELECT effect_id, name, entity_key FROM sync.outbox"
-    " WHERE target = $1 AND (state = 5 OR (state = 6 AND created_at >= $2::timestamptz))"
+    " WHERE NOT EXISTS (SELECT FROM sync.target AS t WHERE t.target = $1 AND t.state = 2)"
+    " AND target = $1 AND (state = 5 OR (state = 6 AND created_at >= $2::timestamptz))"
     " ORDER BY seq LIMIT $3"};
+
+/* Whether every transaction that was there when the target was opened is over. */
+static const struct sync_statement over_statement = {
+    "cli_lane_over", "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::int8 > $1"};
+
+static const struct sync_statement mark_statement = {"cli_lane_mark",
+                                                     "SELECT pg_current_xact_id()::text::int8"};
 
 /* In their order: seq stays. The lane of what had no route was that of whoever decided it. */
 static const struct sync_statement wait_statement = {
@@ -97,6 +108,8 @@ struct opening {
     struct wish wish;
     struct lane lane;
     int64_t state, closed, no_route; /* as the preview found them */
+    int64_t mark;                    /* transaction id taken once the target was open */
+    int64_t stepped;                 /* effects of the last step */
     uint8_t memory[ARENA_BYTES];
 };
 
@@ -275,6 +288,17 @@ static sync_status open_target(struct opening *opening, struct sync_error *err)
                               : status;
 }
 
+/* After the commit: who looked before it has a smaller number, because the gate gives it. */
+static sync_status take_mark(struct opening *opening, struct sync_error *err)
+{
+    SYNC_RESULT mark = {0};
+    sync_status status = sync_db_exec(opening->db, &mark_statement, NULL, &mark, err);
+    if (sync_is_ok(status)) {
+        opening->mark = sync_result_int8(&mark, 0, 0);
+    }
+    return status;
+}
+
 /* What one step lets wait again; empty when nothing is left. */
 struct step {
     struct sync_uuid *ids;
@@ -329,8 +353,8 @@ static sync_status open_step(struct opening *opening, struct sync_error *err)
 {
     struct step step = {.count = 0};
     sync_status status = read_step(opening, &step, err);
+    opening->stepped = sync_is_ok(status) ? (int64_t)step.count : 0;
     if (!sync_is_ok(status) || step.count == 0) {
-        opening->closed = sync_is_ok(status) ? 0 : opening->closed;
         return status;
     }
     status = opening->lane.store->reopened(opening->db, step.keys, step.names, step.count,
@@ -344,17 +368,61 @@ static sync_status open_step(struct opening *opening, struct sync_error *err)
     sync_params_int4_array(&params, step.partitions, NULL, step.count);
     sync_params_text(&params, opening->lane.route->name);
     sync_params_text(&params, opening->lane.route->topic);
-    opening->closed = (int64_t)step.count;
     return sync_db_exec(opening->db, &wait_statement, &params, NULL, err);
 }
 
-static sync_status open_all(struct opening *opening, struct sync_error *err)
+static sync_status open_steps(struct opening *opening, int64_t *count, struct sync_error *err)
 {
-    sync_status status = in_transaction(opening, open_target, err);
+    sync_status status = SYNC_OK;
     do {
-        opening->closed = 0; /* open_step says how many it let go */
-        status = sync_is_ok(status) ? in_transaction(opening, open_step, err) : status;
-    } while (sync_is_ok(status) && opening->closed > 0);
+        opening->stepped = 0;
+        status = in_transaction(opening, open_step, err);
+        *count += sync_is_ok(status) ? opening->stepped : 0;
+    } while (sync_is_ok(status) && opening->stepped > 0);
+    return status;
+}
+
+static sync_status is_over(struct opening *opening, bool *ret_over, struct sync_error *err)
+{
+    struct sync_params params;
+    SYNC_RESULT result = {0};
+    sync_arena_reset(&opening->arena, 0);
+    sync_params_init(&params, &opening->arena);
+    sync_params_int8(&params, opening->mark);
+    sync_status status = sync_db_exec(opening->db, &over_statement, &params, &result, err);
+    if (sync_is_ok(status)) {
+        *ret_over = sync_result_bool(&result, 0, 0);
+    }
+    return status;
+}
+
+/*
+ * A batch that looked before the target was opened may still store effects as closed: it is waited
+ * for, then what it stored is let go as well.
+ */
+static sync_status open_all(struct opening *opening, int64_t *ret_count, struct sync_error *err)
+{
+    static const struct timespec pause = {.tv_nsec = 100 * 1000000L};
+    bool over = false;
+    sync_status status = in_transaction(opening, open_target, err);
+    if (sync_is_ok(status)) {
+        status = take_mark(opening, err);
+    }
+    for (int i = 0; sync_is_ok(status) && !over; i++) {
+        if (i > 0) {
+            (void)nanosleep(&pause, NULL); /* woken early: looked again early */
+        }
+        status = is_over(opening, &over, err);
+        if (sync_is_ok(status)) {
+            status = open_steps(opening, ret_count, err);
+        }
+        if (sync_is_ok(status) && !over && i >= OVER_WAITS_MAX) {
+            return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_TIMEOUT,
+                             "open lanes of %s: another transaction is open since before; it may "
+                             "still store closed effects, so run this again when it is over",
+                             opening->wish.target);
+        }
+    }
     return status;
 }
 
@@ -388,10 +456,18 @@ static int open_lanes(struct sync_cli *cli, struct opening *opening)
     if (!sync_cli_confirm(cli, "Open it?")) {
         return SYNC_EXIT_REFUSED;
     }
-    int64_t count = opening->closed + opening->no_route;
-    status = open_all(opening, &err);
+    int64_t count = 0;
+    status = open_all(opening, &count, &err);
+    if (sync_is_ok(status)) {
+        status = read_preview(opening, &err);
+    }
     if (!sync_is_ok(status)) {
         return sync_cli_fail(&err);
+    }
+    if (opening->state == TARGET_CLOSED) {
+        (void)fprintf(stderr, "%s is closed again: it answered once more that it is gone\n",
+                      opening->wish.target);
+        return SYNC_EXIT_PARTLY;
     }
     (void)printf("opened %s, %" PRId64 " effects wait again\n", opening->wish.target, count);
     return SYNC_EXIT_OK;
