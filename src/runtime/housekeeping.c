@@ -39,6 +39,9 @@ static const struct sync_statement delete_expectations = {
     " WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)"};
 static const struct sync_statement keep_days = {
     "keep_days", "SELECT sync.keep_days('decision', $1), sync.keep_days('seen', 35)"};
+static const struct sync_statement lock_days = {
+    "keep_days_lock",
+    "SELECT pg_advisory_xact_lock(1937337956)"}; /* migrations have the one before */
 static const struct sync_statement measure_held = {
     "measure_held",
     "SELECT rule, count(*) FROM sync.hold WHERE scope = $1 AND topic = $2 AND partition = ANY ($3)"
@@ -198,13 +201,33 @@ sync_status sync_housekeeping_delete(struct sync_housekeeping *h, const struct s
     return status;
 }
 
-sync_status sync_housekeeping_days(struct sync_housekeeping *h, struct sync_error *err)
+/* One process at a time: two that make the same table at once would fail, as nothing mends. The
+ * look comes in a later statement than the lock, so that it sees what the other one made. */
+static sync_status make_days(struct sync_housekeeping *h, struct sync_error *err)
 {
-    size_t mark = sync_arena_mark(h->arena);
     struct sync_params params;
     sync_params_init(&params, h->arena);
     sync_params_int4(&params, (int32_t)h->decision_keep_days);
-    sync_status status = sync_db_exec(h->applier->db, &keep_days, &params, NULL, err);
+    sync_status status = sync_db_exec(h->applier->db, &lock_days, NULL, NULL, err);
+    return sync_is_ok(status) ? sync_db_exec(h->applier->db, &keep_days, &params, NULL, err)
+                              : status;
+}
+
+sync_status sync_housekeeping_days(struct sync_housekeeping *h, struct sync_error *err)
+{
+    static const struct sync_txn_limits limits = {.lock_timeout_ms = SYNC_DB_LOCK_CLAIM_MS,
+                                                  .statement_timeout_ms = SYNC_DB_STATEMENT_MS};
+    size_t mark = sync_arena_mark(h->arena);
+    sync_status status = sync_txn_begin(h->applier->db, &limits, NULL, err);
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    status = make_days(h, err);
+    if (sync_is_ok(status)) {
+        status = sync_txn_commit(h->applier->db, err);
+    } else {
+        sync_txn_rollback(h->applier->db);
+    }
     sync_arena_reset(h->arena, mark);
     return status;
 }
