@@ -12,6 +12,14 @@ static const struct sync_statement topic_read = {
     "topic_read", "SELECT cluster_id = $2, partitions FROM sync.topic WHERE topic = $1 FOR UPDATE"};
 static const struct sync_statement topic_grow = {
     "topic_grow", "UPDATE sync.topic SET partitions = $2 WHERE topic = $1"};
+/* New partitions were empty when the topic was last seen, so every consumer of it starts at 0. */
+static const struct sync_statement owner_grow = {
+    "owner_grow", "INSERT INTO sync.partition_owner (scope, topic, partition, epoch, position,"
+                  " first_position, holder, claimed_at)"
+                  " SELECT s.scope, $1, p, 0, 0, 0, 'the topic grew', now()"
+                  " FROM (SELECT DISTINCT scope FROM sync.partition_owner WHERE topic = $1) AS s,"
+                  " generate_series($3, $2 - 1) AS p WHERE strpos(s.scope, '#') = 0"
+                  " ORDER BY 1, 3 ON CONFLICT DO NOTHING"};
 static const struct sync_statement owner_exists = {
     "owner_exists",
     "SELECT FROM sync.partition_owner WHERE scope = $1 AND topic = $2 AND partition = $3"};
@@ -60,7 +68,7 @@ static void place_params_init(struct place_params *p, const struct sync_place *p
 
 /* Runs inside the open transaction; the caller ends it. */
 static sync_status topic_compare(struct sync_db *db, const char *topic, const char *cluster_id,
-                                 int32_t partitions, int32_t *ret_before, struct sync_error *err)
+                                 int32_t partitions, struct sync_error *err)
 {
     struct place_params p;
     sync_arena_init(&p.arena, p.memory, sizeof p.memory);
@@ -73,7 +81,6 @@ static sync_status topic_compare(struct sync_db *db, const char *topic, const ch
     SYNC_RESULT known = {0};
     sync_status status = sync_db_exec(db, &topic_insert, &p.params, &inserted, err);
     if (!sync_is_ok(status) || inserted.rows == 1) {
-        *ret_before = 0;
         return status;
     }
     status = sync_db_exec(db, &topic_read, &read, &known, err);
@@ -87,44 +94,41 @@ static sync_status topic_compare(struct sync_db *db, const char *topic, const ch
                          "correct kafka.bootstrap_servers or database.dsn",
                          topic);
     }
-    *ret_before = sync_result_int4(&known, 0, 1);
-    if (partitions < *ret_before) {
+    int32_t before = sync_result_int4(&known, 0, 1);
+    if (partitions < before) {
         return sync_fail(
             err, SYNC_CLASS_FATAL, SYNC_CODE_CLUSTER,
             "claim %s: it has %d partitions, it had %d, and a topic never shrinks: it was "
             "made anew; see docs/operators.md",
-            topic, partitions, *ret_before);
+            topic, partitions, before);
     }
-    if (partitions == *ret_before) {
+    if (partitions == before) {
         return SYNC_OK;
     }
     sync_params_init(&p.params, &p.arena);
     sync_params_text(&p.params, topic);
     sync_params_int4(&p.params, partitions);
-    return sync_db_exec(db, &topic_grow, &p.params, NULL, err);
+    status = sync_db_exec(db, &topic_grow, &p.params, NULL, err);
+    sync_params_int4(&p.params, before);
+    return sync_is_ok(status) ? sync_db_exec(db, &owner_grow, &p.params, NULL, err) : status;
 }
 
 static const struct sync_txn_limits claim_limits = {.lock_timeout_ms = SYNC_DB_LOCK_CLAIM_MS,
                                                     .statement_timeout_ms = SYNC_DB_STATEMENT_MS};
 
 sync_status sync_claim_topic(struct sync_db *db, const char *topic, const char *cluster_id,
-                             int32_t partitions, int32_t *ret_before, struct sync_error *err)
+                             int32_t partitions, struct sync_error *err)
 {
     sync_status status = sync_txn_begin(db, &claim_limits, NULL, err);
     if (!sync_is_ok(status)) {
         return status;
     }
-    int32_t before = 0;
-    status = topic_compare(db, topic, cluster_id, partitions, &before, err);
+    status = topic_compare(db, topic, cluster_id, partitions, err);
     if (!sync_is_ok(status)) {
         sync_txn_rollback(db);
         return status;
     }
-    status = sync_txn_commit(db, err);
-    if (sync_is_ok(status)) {
-        *ret_before = before;
-    }
-    return status;
+    return sync_txn_commit(db, err);
 }
 
 sync_status sync_claim_exists(struct sync_db *db, const struct sync_place *place, bool *ret_exists,

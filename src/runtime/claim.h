@@ -22,12 +22,13 @@ struct sync_owner {
 };
 
 /*
- * Compares the cluster with what sync.topic knows, and tells it about a topic seen first or grown.
- * ret_before: partitions known before; 0 = topic seen first. A transaction of its own.
+ * Compares the cluster with what sync.topic knows, and tells it about a topic seen first or grown:
+ * for partitions that it grew by, all scopes that read it get owner rows at 0. A transaction of its
+ * own.
  * Fails: FATAL cluster (another cluster, fewer partitions); RETRY and others of the database.
  */
 sync_status sync_claim_topic(struct sync_db *db, const char *topic, const char *cluster_id,
-                             int32_t partitions, int32_t *ret_before, struct sync_error *err);
+                             int32_t partitions, struct sync_error *err);
 
 /* Whether the place has an owner row. Fails: classes of the database. */
 sync_status sync_claim_exists(struct sync_db *db, const struct sync_place *place, bool *ret_exists,

@@ -72,23 +72,6 @@ static bool check_assignment(struct consumer *c, const struct consumer_assignmen
     return true;
 }
 
-/* Partitions that a known topic has grown by were empty when it was last seen: they start at 0. */
-static sync_status compare_topic(struct consumer *c, const struct consumer_assignment *assignment,
-                                 struct sync_error *err)
-{
-    int32_t before = 0;
-    sync_status status = sync_claim_topic(c->apply.db, c->topic, assignment->cluster_id,
-                                          assignment->partitions_total, &before, err);
-    if (!sync_is_ok(status)) {
-        return status;
-    }
-    for (size_t i = 0; i < assignment->count; i++) {
-        struct consumer_partition *p = partition_of(c, assignment->partitions[i]);
-        p->start = before > 0 && assignment->partitions[i] >= before ? 0 : -1;
-    }
-    return SYNC_OK;
-}
-
 static void on_assigned(struct consumer *c, const struct consumer_assignment *assignment,
                         int64_t now_us)
 {
@@ -216,7 +199,7 @@ static sync_status look_for_row(struct consumer *c, int32_t partition, struct sy
     if (!sync_is_ok(status)) {
         return status;
     }
-    if (exists || p->start == 0) {
+    if (exists) {
         p->start = 0; /* with a row it does not count */
         p->state = PARTITION_CLAIMING;
         return SYNC_OK;
@@ -294,7 +277,8 @@ void consumer_claims(struct consumer *c, int64_t now_us)
         return;
     }
     if (a->comparing) {
-        status = compare_topic(c, &a->assignment, &err);
+        status = sync_claim_topic(a->db, c->topic, a->assignment.cluster_id,
+                                  a->assignment.partitions_total, &err);
         a->comparing = !sync_is_ok(status);
     }
     if (sync_is_ok(status)) {
