@@ -347,10 +347,12 @@ static void poll_once(struct poll *p, int timeout_ms)
 
 /* Once a second ------------------------------------------------------------------------------- */
 
-/* Lag, no pause of ours, room in the ring, and no record for a minute: the client has stalled. */
+/* Lag, no pause of ours, room in the ring, the broker there, and no record for a minute: the client
+ * has stalled. */
 static void watch(struct poll *p, bool lagging, int64_t now_us)
 {
-    bool excused = p->paused || p->holding || p->full_since_us != 0 || !lagging;
+    bool excused = p->paused || p->holding || p->full_since_us != 0 || !lagging ||
+                   !sync_kafka_is_reachable(p->c->kafka);
     if (excused) {
         p->moved_at_us = now_us;
     }
