@@ -9,6 +9,7 @@
 #include "runtime/consumer_parts.h"
 
 #include <altinn_sync/correspondence_status.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -478,6 +479,163 @@ static void a_missing_day_of_the_decision_log_parks_nothing(void **state)
     assert_accounted();
 }
 
+/* In doubt ------------------------------------------------------------------------------------ */
+
+/* The commit of the next batch is in doubt; behind the scenes it was done, or it was not. */
+static void doubt(void)
+{
+    assert_true(consumer_pick(c));
+    const struct consumer_record *last = c->apply.items[c->apply.item_count - 1];
+    c->apply.batch = (struct sync_batch){.processor = processor,
+                                         .route = TO_ALTINN3,
+                                         .scope = c->scope,
+                                         .topic = c->topic,
+                                         .partition = PARTITION,
+                                         .arena = &c->apply.arena,
+                                         .record_count = c->apply.item_count};
+    c->apply.batch.records =
+        sync_arena_take_array(&c->apply.arena, c->apply.item_count, sizeof *c->apply.batch.records);
+    for (size_t i = 0; i < c->apply.item_count; i++) {
+        const struct consumer_record *record = c->apply.items[i];
+        c->apply.batch.records[i] = (struct sync_record){
+            .offset = record->offset, .route = TO_ALTINN3, .fold = {.rule = "CS-28"}};
+    }
+    c->apply.doubt = (struct consumer_doubt){.open = true,
+                                             .partition = PARTITION,
+                                             .generation = 1,
+                                             .epoch = c->apply.partitions[PARTITION].epoch,
+                                             .last = last->offset};
+}
+
+static void a_commit_in_doubt_that_was_done_is_not_repeated(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    put(9001, STATUS_READ, NINE);
+    put(9001, STATUS_CONFIRMED, NINE);
+    doubt();
+    run_sql("UPDATE sync.partition_owner SET position = 2");
+    consumer_settle_doubt(c, sync_clock_monotonic_us());
+    assert_false(c->apply.doubt.open);
+    assert_int_equal(sync_ring_items(c->records), 0);
+    assert_int_equal(c->apply.partitions[PARTITION].position, 2);
+}
+
+static void a_commit_in_doubt_that_was_not_done_is_repeated_with_fewer_records(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    insert_message(9001);
+    for (int i = 0; i < 4; i++) {
+        put(9001, STATUS_READ, NINE + i * SECOND);
+    }
+    doubt();
+    consumer_settle_doubt(c, sync_clock_monotonic_us());
+    assert_false(c->apply.doubt.open);
+    assert_int_equal(sync_ring_items(c->records), 4);
+    assert_int_equal(c->apply.partitions[PARTITION].records_max, 2);
+    apply_all(10);
+    assert_int_equal(count_of(APPLIED), 4);
+    assert_accounted();
+}
+
+static void a_commit_in_doubt_of_a_fenced_partition_drops_it(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    put(9001, STATUS_READ, NINE);
+    doubt();
+    run_sql("UPDATE sync.partition_owner SET epoch = epoch + 1, position = 1");
+    consumer_settle_doubt(c, sync_clock_monotonic_us());
+    assert_false(c->apply.doubt.open);
+    assert_int_equal(c->apply.partitions[PARTITION].state, PARTITION_FENCED);
+    apply_all(10);
+    assert_int_equal(sync_ring_items(c->records), 0); /* dropped, not applied */
+    assert_int_equal(ask("SELECT count(*) FROM sync.hold"), 0);
+}
+
+/* The old session still holds the row: nobody knows yet, and nothing is given up. */
+static void a_commit_in_doubt_stays_so_while_the_database_is_away(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    put(9001, STATUS_READ, NINE);
+    doubt();
+    sync_db_free(&c->apply.db);
+    struct sync_db_options nowhere = {.dsn = "postgresql://nobody@127.0.0.1:1/none"};
+    must(sync_db_new(&nowhere, &c->apply.db, &own.err));
+    consumer_settle_doubt(c, sync_clock_monotonic_us());
+    assert_true(c->apply.doubt.open);
+    assert_true(c->apply.breaker.open);
+    assert_int_equal(c->apply.item_count, 1);
+    assert_false(consumer_next_batch(c, sync_clock_monotonic_us()));
+}
+
+/* Days ---------------------------------------------------------------------------------------- */
+
+static void *make_days(void *context)
+{
+    struct sync_error *err = context;
+    struct sync_applier applier = {.db = own_open(own.dsn)};
+    struct sync_arena arena;
+    uint8_t memory[1024];
+    sync_arena_init(&arena, memory, sizeof memory);
+    struct sync_housekeeping h = {.applier = &applier, .arena = &arena, .decision_keep_days = 14};
+    (void)sync_housekeeping_days(&h, err);
+    sync_db_free(&applier.db);
+    return NULL;
+}
+
+/* All processes do it in the first minute of the day; one makes the table, the other finds it. */
+static void two_processes_make_the_day_at_once(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    struct sync_error errors[2] = {{0}, {0}};
+    pthread_t threads[2];
+    run_sql("DO $$ BEGIN EXECUTE format('DROP TABLE sync.decision_%%s',"
+            " to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')); END $$");
+    run_sql("BEGIN; LOCK TABLE sync.decision IN ROW EXCLUSIVE MODE"); /* so that both get there */
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, make_days, &errors[i]), 0);
+    }
+    run_sql("DO $$ BEGIN FOR i IN 1..80 LOOP EXIT WHEN (SELECT count(*) = 2 FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock');"
+            " PERFORM pg_stat_clear_snapshot(); PERFORM pg_sleep(0.05); END LOOP; END $$; COMMIT");
+    for (int i = 0; i < 2; i++) {
+        (void)pthread_join(threads[i], NULL);
+        assert_string_equal(errors[i].text, "");
+    }
+    assert_int_equal(ask("SELECT count(*) FROM pg_class WHERE relname = 'decision_' ||"
+                         " to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')"),
+                     1);
+}
+
+/* Topics -------------------------------------------------------------------------------------- */
+
+/* Whoever sees the new partitions first makes their rows for all who read the topic: what was
+ * written to them before the next one looks is not skipped by "latest". */
+static void partitions_that_a_topic_grew_by_start_at_0_for_every_consumer(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    must(sync_claim_topic(c->apply.db, c->topic, "cluster", 8, &own.err));
+    run_sql("INSERT INTO sync.partition_owner (scope, topic, partition, epoch, position,"
+            " first_position, holder, claimed_at) SELECT 'other', topic, partition, 3, 55, 50, 'x',"
+            " now() FROM sync.partition_owner");
+    must(sync_claim_topic(c->apply.db, c->topic, "cluster", 10, &own.err));
+    assert_int_equal(ask("SELECT count(*) FROM sync.partition_owner WHERE partition IN (8, 9)"
+                         " AND position = 0 AND first_position = 0 AND epoch = 0"),
+                     4);
+    struct sync_place place = {"other", c->topic, 9};
+    bool exists = false;
+    must(sync_claim_exists(c->apply.db, &place, &exists, &own.err));
+    assert_true(exists);
+    must(sync_claim_topic(c->apply.db, c->topic, "cluster", 10, &own.err));
+    assert_int_equal(ask("SELECT count(*) FROM sync.partition_owner"), 6);
+    run_sql("TRUNCATE sync.topic");
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -493,6 +651,12 @@ int main(void)
         CASE(a_record_that_does_not_fit_alone_is_parked),
         CASE(a_refusal_in_any_language_is_parked),
         CASE(a_missing_day_of_the_decision_log_parks_nothing),
+        CASE(a_commit_in_doubt_that_was_done_is_not_repeated),
+        CASE(a_commit_in_doubt_that_was_not_done_is_repeated_with_fewer_records),
+        CASE(a_commit_in_doubt_of_a_fenced_partition_drops_it),
+        CASE(a_commit_in_doubt_stays_so_while_the_database_is_away),
+        CASE(two_processes_make_the_day_at_once),
+        CASE(partitions_that_a_topic_grew_by_start_at_0_for_every_consumer),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
