@@ -1,6 +1,6 @@
 /*
  * The capture "altinn3-status": reads what the application of Altinn 3 writes into its two history
- * tables and publishes it (protocol.md 7). At least once, always with the same identities; the
+ * tables and publishes it. At least once, always with the same identities; the
  * position moves only over what the broker has acknowledged.
  */
 #ifndef SYNC_CONNECTORS_ALTINN3_CAPTURE_H

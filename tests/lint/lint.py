@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 import alarms
+import rules
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 os.chdir(ROOT)
@@ -214,8 +215,19 @@ def check_alarms():
     findings["alarm lines"].extend(alarms.check(sources, lambda path: strip_comments(read(path))))
 
 
+def check_documents():
+    """The rules page is what the program tells, and no text names a document that is not here."""
+    findings["rules page"].extend(rules.check())
+    for path in files("*.c", "*.h", "*.sh", "*.py", "*.md", "*.sql", "*.yaml", "run"):
+        here = os.path.dirname(path)
+        for name in set(re.findall(r"(?<![\w/.<*-])((?:\.\./|[\w-]+/)*[\w-]+\.md)\b", read(path))):
+            if not any(os.path.exists(os.path.join(base, name)) for base in (here, "", "docs", "docs/decisions")):
+                findings["documents"].append(f"{path}: there is no {name}: name one that a reader can open")
+
+
 def main():
-    for check in (check_includes, check_core_symbols, check_functions, check_contracts, check_text, check_places, check_alarms):
+    for check in (check_includes, check_core_symbols, check_functions, check_contracts, check_text, check_places, check_alarms,
+                  check_documents):
         check()
     for kind, items in sorted(findings.items()):
         for item in items:
@@ -223,7 +235,8 @@ def main():
     for figure in figures:
         print(f"FIGURE {figure}")
     names = ["third-party headers", "layering", "core symbols", "function length", "parameters", "assertion density",
-             "contracts", "width", "comments", "goto", "sleeps", "first comment", "unfinished", "sql", "rule ids", "alarm lines"]
+             "contracts", "width", "comments", "goto", "sleeps", "first comment", "unfinished", "sql", "rule ids",
+             "alarm lines", "rules page", "documents"]
     failed = sum(1 for name in names if findings.get(name))
     print(f"{len(names) - failed} passed, {failed} failed")
     return 1 if failed else 0
