@@ -49,7 +49,8 @@ const struct sync_command sync_commands[] = {
      .needs_config = true,
      .run = sync_cli_capture_status,
      .help = "Prints positions, retained log and open gaps. Exits 3 when slot or server are not as "
-             "recorded or a gap is open, 4 when capture init was never run.\n"
+             "recorded or a gap is open, 4 when capture init was never run. Needs the login of the "
+             "capture, because it asks over a replication connection.\n"
              "\n"
              "  altinn-sync capture status altinn3-status"},
     {.group = "Looking",
@@ -125,7 +126,8 @@ const struct sync_command sync_commands[] = {
      .run = sync_cli_parked_show,
      .help = "Prints rule, code, field and reason of the record at one position.\n"
              "\n"
-             "  --bytes       also the record itself as hex digits; it may name persons\n"
+             "  --bytes       also the record itself as hex digits, if it was kept; it may name "
+             "persons, and a viewer's role has no right to it\n"
              "  --scope NAME  only of this consumer\n"
              "\n"
              "  altinn-sync parked show altinn2.correspondence-status.v1 3 1042"},

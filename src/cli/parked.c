@@ -18,12 +18,15 @@ static const struct sync_statement list_statement = {
     " AND ($4::bool OR state = 0)"
     " ORDER BY since, scope, topic, partition, record_offset LIMIT $3"};
 
-static const struct sync_statement show_statement = {
-    "cli_parked_one", "SELECT scope, topic, partition, record_offset, entity_key, rule, code, "
-                      "field, since, state, attempts,"
-                      " reason, appended_at, record, sealed, digest"
-                      " FROM sync.parked WHERE topic = $1 AND partition = $2 AND record_offset = $3"
-                      " AND ($4::text IS NULL OR scope = $4) ORDER BY scope"};
+/* Two statements, because a viewer has no right to the bytes. */
+#define SHOW(record)                                                                               \
+    "SELECT scope, topic, partition, record_offset, entity_key, rule, code, field, since, state, " \
+    "attempts, reason, appended_at, " record ", sealed, digest"                                    \
+    " FROM sync.parked WHERE topic = $1 AND partition = $2 AND record_offset = $3"                 \
+    " AND ($4::text IS NULL OR scope = $4) ORDER BY scope"
+static const struct sync_statement show_statement = {"cli_parked_one", SHOW("NULL::bytea")};
+static const struct sync_statement bytes_statement = {"cli_parked_bytes", SHOW("record")};
+#undef SHOW
 
 static const char *state_name(const struct sync_result *result, int row)
 {
@@ -120,10 +123,13 @@ static void put(struct shown *shown, const char *name, const char *value)
     (void)printf("%-11s %s\n", name, value[0] == '\0' ? "-" : value);
 }
 
-/* Why there are no bytes, or their size; the bytes themselves when asked. */
+/* The bytes when asked, or why there are none. */
 static void put_record(struct shown *shown, const struct sync_result *result, int row, bool bytes)
 {
     char size[40];
+    if (!bytes) {
+        return;
+    }
     if (sync_result_is_null(result, row, 13)) {
         put(shown, "record", "not kept; its topic has it as long as it retains it");
         return;
@@ -132,11 +138,9 @@ static void put_record(struct shown *shown, const struct sync_result *result, in
     bool sealed = sync_result_bool(result, row, 14);
     (void)snprintf(size, sizeof size, "%zu bytes%s", record.size, sealed ? ", sealed" : "");
     put(shown, "record", size);
-    if (bytes) {
-        char *hex = hex_of(record);
-        put(shown, "bytes", hex);
-        free(hex);
-    }
+    char *hex = hex_of(record);
+    put(shown, "bytes", hex);
+    free(hex);
 }
 
 static void put_row(struct shown *shown, const struct sync_result *result, int row, bool bytes)
@@ -234,7 +238,8 @@ int sync_cli_parked_show(struct sync_cli *cli, int argc, char **argv)
         sync_params_int4(&waiting.params, partition);
         sync_params_int8(&waiting.params, offset);
         sync_params_text(&waiting.params, scope);
-        status = sync_db_exec(waiting.db, &show_statement, &waiting.params, &result, &err);
+        status = sync_db_exec(waiting.db, bytes ? &bytes_statement : &show_statement,
+                              &waiting.params, &result, &err);
     }
     if (sync_is_ok(status) && result.rows == 0) {
         status = sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_NOT_FOUND,

@@ -476,7 +476,7 @@ sync_status sync_http_server_new(const struct sync_http_server_options *options,
         (void)close(server->wake);
         free(server);
         return sync_fail(
-            err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG,
+            err, SYNC_CLASS_FATAL, SYNC_CODE_REFUSED, /* not a file's fault: a restart may help */
             "listen on %s: it cannot be bound; is the port taken, or the address not of this host?",
             options->listen);
     }

@@ -244,6 +244,20 @@ good status
 good status -o json
 good status --watch --count 2 --interval 100ms
 expect 4 'none at nothing, partition 0, offset 1' parked show nothing 0 1
+"${psql[@]}" -f examples/sql/roles.sql -f examples/sql/grants.sql >"$work/err" 2>&1 || fault "examples/sql on a migrated database"
+export ALTINN_SYNC_DATABASE__DSN="$host user=altinn-sync-viewer dbname=correspondence"
+good status
+good parked list
+expect 4 'none at nothing' parked show nothing 0 1
+expect 1 'permission denied.*examples/sql' parked show --bytes nothing 0 1
+expect 1 'replication role.*login of the capture' capture status altinn3-status
+export ALTINN_SYNC_DATABASE__DSN="$host user=altinn-sync-altinn3-status dbname=correspondence"
+expect 4 'run altinn-sync capture init first' capture status altinn3-status
+expect 5 'their owner run connectors/altinn3/sql/publication.sql' capture init altinn3-status
+export ALTINN_SYNC_DATABASE__DSN=$dsn
+# A port in use passes by itself, so it is no fault of a file: exit 1, and a service manager tries again.
+ALTINN_SYNC_HTTP__LISTEN=$(head -1 "$work/address") expect 1 'cannot be bound; is the port taken' --dev run status-to-altinn3
+ALTINN_SYNC_CAPTURE__LISTEN=$(head -1 "$work/address") expect 1 'cannot be bound; is the port taken' --dev capture altinn2-status
 mkdir -p "$work/schemas/no/altinn/sync"
 sed 's/"altinn2_id"/"other_id"/' "$root/schemas/no/altinn/sync/StatusChange.avsc" >"$work/schemas/no/altinn/sync/StatusChange.avsc"
 ALTINN_SYNC_SCHEMAS__DIR=$work/schemas expect 1 'altinn2_id' --dev run status-to-altinn3
