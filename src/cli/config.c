@@ -1,6 +1,7 @@
 /* config check and config show: the effective settings of this command line. */
 #include "cli.h"
 
+#include "../runtime/kafka.h"
 #include "../runtime/postgres.h"
 
 #include <string.h>
@@ -12,7 +13,10 @@ int sync_cli_config_check(struct sync_cli *cli, int argc, char **argv)
     if (wrong != 0) {
         return wrong;
     }
-    if (!sync_is_ok(sync_db_dsn_check(cli->config.database_dsn, &err))) {
+    struct sync_kafka_options kafka = {.bootstrap = cli->config.kafka_bootstrap,
+                                       .properties = cli->config.kafka_properties};
+    if (!sync_is_ok(sync_kafka_options_check(&kafka, &err)) ||
+        !sync_is_ok(sync_db_dsn_check(cli->config.database_dsn, &err))) {
         return sync_cli_fail(&err);
     }
     if (!cli->quiet) {

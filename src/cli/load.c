@@ -163,10 +163,10 @@ static void report(const struct load *load, const struct sync_load_line *line)
                   error->field[0] ? ": " : "", error->text);
 }
 
-static void show_progress(struct load *load, bool last)
+static void show_progress(struct load *load)
 {
     int64_t now_us = sync_clock_monotonic_us();
-    if (load->cli->quiet || (!last && now_us - load->progress_us < PROGRESS_US)) {
+    if (load->cli->quiet || now_us - load->progress_us < PROGRESS_US) {
         return;
     }
     load->progress_us = now_us;
@@ -195,7 +195,7 @@ static sync_status flush(struct load *load, struct sync_error *err)
     load->line_count = 0;
     load->byte_count = 0;
     sync_arena_reset(&load->arena, 0);
-    show_progress(load, false);
+    show_progress(load);
     return SYNC_OK;
 }
 
@@ -277,7 +277,6 @@ static sync_status read_file(struct load *load, struct sync_error *err)
 
 static int finish(struct load *load)
 {
-    show_progress(load, true);
     (void)printf(load->cli->json
                      ? "{\"loaded\":%lld,\"known\":%lld,\"wrong\":%lld,\"released\":%lld}\n"
                      : "loaded %lld, known %lld, wrong %lld, released %lld\n",

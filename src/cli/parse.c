@@ -142,7 +142,8 @@ static const struct flag *flag_of(char *argument, char **ret_value)
     *ret_value = NULL;
     for (size_t i = 0; i < FLAG_COUNT; i++) {
         size_t size = strlen(flags[i].name);
-        if (strcmp(argument, flags[i].name) == 0 || strcmp(argument, flags[i].brief) == 0) {
+        bool brief = flags[i].brief[0] != '\0' && strcmp(argument, flags[i].brief) == 0;
+        if (brief || strcmp(argument, flags[i].name) == 0) {
             return &flags[i];
         }
         if (!flags[i].has_value) {

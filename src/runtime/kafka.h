@@ -132,6 +132,10 @@ sync_status sync_kafka_producer_marks(struct sync_kafka_producer *p, const char 
                                       int32_t partition, int timeout_ms, int64_t *ret_low,
                                       int64_t *ret_high, struct sync_error *err);
 
+/* Whether consumers and producers take these properties. Contacts nobody. Fails: FATAL config. */
+sync_status sync_kafka_options_check(const struct sync_kafka_options *options,
+                                     struct sync_error *err);
+
 /* Admin -------------------------------------------------------------------------------- */
 struct sync_kafka_topic {
     const char *name;

@@ -243,7 +243,9 @@ sync_status kafka_handle_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, rd_kaf
     rd_kafka_t *handle = rd_kafka_new(type, conf, text, sizeof text);
     if (handle == NULL) {
         rd_kafka_conf_destroy(conf);
-        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG, "make a Kafka client: %s", text);
+        bool kerberos = strstr(text, "kerberos") != NULL; /* what SASL takes when nothing is said */
+        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG, "make a Kafka client: %s%s", text,
+                         kerberos ? "; set sasl.mechanism, for example SCRAM-SHA-512" : "");
     }
     (void)rd_kafka_set_log_queue(handle, NULL); /* to the main queue, which our polling serves */
     *ret_handle = handle;

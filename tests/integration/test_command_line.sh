@@ -112,6 +112,9 @@ expect 2 'no source has the name' capture nothing
 expect 2 '--limit' parked list --limit many
 expect 2 'are numbers' parked show topic zero one
 expect 2 '--interval takes' status --watch --interval 1
+expect 2 '--reason needs a text' lanes open altinn2 --reason ""
+expect 2 'an argument is missing' lanes open
+expect 2 '"" is one argument too many' status ""
 expect 2 '--count takes' status --watch --count 0
 expect 4 'did you mean "status-to-altinn3"\?' processors describe status-to-altin3
 expect 4 'no section or option "nothing"' config show nothing
@@ -130,6 +133,9 @@ expect_config 2 'kafka must be a map of settings' 'kafka: 3'
 expect_config 2 'write "" for none' 'bridge: {base_url: }'
 expect_config 2 "$here:1: .*set it to 20000 or less" 'kafka: {session_timeout_ms: 30s}'
 expect_config 2 'kafka.properties.sasl.password_file: PATH' 'kafka: {properties: {sasl.password: hunter2}}'
+expect_config 2 'frobnicate' 'kafka: {properties: {frobnicate: 1}}'
+expect_config 2 'enable.auto.commit is fixed at false; remove it' 'kafka: {properties: {enable.auto.commit: "true"}}'
+expect_config 2 'group.id has its own option or is not used; remove it' 'kafka: {properties: {group.id: mine}}'
 expect_config 2 'passfile=PATH or PGPASSFILE' 'database: {dsn: "postgresql://u:hunter2@127.0.0.1/d"}'
 expect_config 2 'names a service that no service file has|no libpq URI' 'database: {dsn: "service=nothing"}'
 printf 'hunter2\n' >"$work/secret"
