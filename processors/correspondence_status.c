@@ -399,7 +399,9 @@ static void event_tell(struct sync_effects *effects, const struct status_state *
 /* "Whenever a message becomes P": what its dialog was still to be told is skipped. */
 static void dialog_skip(struct sync_effects *effects, const struct status_state *state)
 {
-    effect_add(effects, state, "dialog")->skip_dialog = true;
+    struct sync_effect *effect = effect_add(effects, state, "dialog");
+    effect->withdraw = true;
+    effect_name(effect, "dialog/delete"); /* the one that tells of the purge stays */
 }
 
 const char *status_call_name(int32_t kind)

@@ -78,9 +78,10 @@ struct sync_option {
     const char *unit;
 };
 
-/* The key of an entity: text as it stands on Kafka and in sync.hold.entity_key. */
+/* The key of an entity: text as it stands on Kafka and in sync.hold.entity_key. The longest is the
+ * URN of an instance. */
 struct sync_key {
-    char text[64];
+    char text[208];
     size_t size;
 };
 
@@ -103,8 +104,10 @@ struct sync_effect {
     struct sync_uuid namespace_id;
     char body[SYNC_EFFECT_BODY_MAX]; /* frozen JSON text, bytes that every attempt is made from */
     size_t body_size;
-    bool closed;      /* the target is closed: stored as closed */
-    bool skip_dialog; /* not an effect: waiting dialog effects of the entity end skipped */
+    bool closed; /* the target is closed: stored as closed */
+    /* Not an effect: those of the entity that wait for target, or have no route there, end skipped;
+     * the one whose name stands in name stays. */
+    bool withdraw;
     /*
      * > 0: the first bytes of the name stand for all effects of the entity that begin with them,
      * and at most one of those is waiting or no_route. If there is one already, this one is not
@@ -128,6 +131,9 @@ struct sync_fold {
     enum sync_code code; /* parked: why */
     const char *field;   /* parked: path of the offending field, static; NULL = none */
     const char *reason;  /* parked: one static sentence; NULL otherwise */
+    /* held: which id is waited for, as in sync.hold; NULL = the entity itself is missing */
+    const char *missing_kind; /* static text */
+    char missing_id[136];
 };
 
 /* decided = the intake alone gave the outcome; the entity's state is not needed. */

@@ -9,14 +9,12 @@
 
 #include <stdio.h>
 
-/* Of the dialog targets one outlives a purge: the one that tells of it. */
-#define DIALOG_TARGET "dialog"
-#define DIALOG_DELETE "dialog/delete"
-
 static const struct sync_statement skip_rows = {
     "outbox_skip",
-    "UPDATE sync.outbox SET state = 3, ended_at = $2 WHERE entity_key = ANY ($1)"
-    " AND state IN (0, 6) AND target = '" DIALOG_TARGET "' AND name <> '" DIALOG_DELETE "'"};
+    "UPDATE sync.outbox AS o SET state = 3, ended_at = $4"
+    " FROM unnest($1::text[], $2::text[], $3::text[]) AS w (entity_key, target, kept)"
+    " WHERE o.entity_key = w.entity_key AND o.entity_key = ANY ($1) AND o.state IN (0, 6)"
+    " AND o.target = w.target AND o.name <> w.kept"};
 
 /*
  * A second insert of an id does nothing, unless it revives an effect that was parked, closed or had
@@ -130,7 +128,7 @@ static void lane_of(const struct apply *apply, struct apply_effect *row)
 
 static bool is_pending(const struct apply_effect *row)
 {
-    return !row->dropped && !row->effect.skip_dialog &&
+    return !row->dropped && !row->effect.withdraw &&
            (row->state == OUTBOX_WAITING || row->state == OUTBOX_NO_ROUTE);
 }
 
@@ -139,14 +137,14 @@ static void meet_earlier(struct apply_effect *row)
 {
     size_t prefix = row->effect.single_prefix_size;
     for (struct apply_effect *old = row->before; old != NULL; old = old->before) {
-        if (row->effect.skip_dialog) {
-            if (is_pending(old) && strcmp(old->effect.target, DIALOG_TARGET) == 0 &&
-                strcmp(old->effect.name, DIALOG_DELETE) != 0) {
+        if (row->effect.withdraw) {
+            if (is_pending(old) && strcmp(old->effect.target, row->effect.target) == 0 &&
+                strcmp(old->effect.name, row->effect.name) != 0) {
                 old->state = OUTBOX_SKIPPED;
             }
             continue;
         }
-        if (old->effect.skip_dialog || old->dropped) {
+        if (old->effect.withdraw || old->dropped) {
             continue;
         }
         bool same_id = sync_uuid_compare(&old->id, &row->id) == 0;
@@ -159,7 +157,7 @@ static void meet_earlier(struct apply_effect *row)
 void apply_effects_settle(struct apply *apply)
 {
     for (struct apply_effect *row = apply->first_effect; row != NULL; row = row->next) {
-        if (!row->effect.skip_dialog) {
+        if (!row->effect.withdraw) {
             row->id = id_of(&row->effect);
             lane_of(apply, row);
         }
@@ -236,18 +234,24 @@ static sync_status add_skips(struct apply *apply, struct sync_call *calls, size_
 {
     struct sync_arena *arena = apply->batch->arena;
     struct sync_bytes *keys = sync_arena_take_array(arena, apply->effect_count, sizeof *keys);
+    struct sync_bytes *targets = sync_arena_take_array(arena, apply->effect_count, sizeof *targets);
+    struct sync_bytes *kept = sync_arena_take_array(arena, apply->effect_count, sizeof *kept);
     struct sync_params *params = params_new(arena);
-    if (keys == NULL || params == NULL) {
+    if (keys == NULL || targets == NULL || kept == NULL || params == NULL) {
         return apply_full(err);
     }
     size_t used = 0;
     for (const struct apply_effect *row = apply->first_effect; row != NULL; row = row->next) {
-        if (row->effect.skip_dialog) {
-            keys[used++] = key_bytes(&row->entity);
+        if (row->effect.withdraw) {
+            keys[used] = key_bytes(&row->entity);
+            targets[used] = sync_bytes_text(row->effect.target);
+            kept[used++] = sync_bytes_text(row->effect.name);
         }
     }
     if (used > 0) {
         sync_params_text_array(params, keys, used);
+        sync_params_text_array(params, targets, used);
+        sync_params_text_array(params, kept, used);
         sync_params_time(params, apply->batch->now_us);
         calls[(*count)++] = (struct sync_call){&skip_rows, params};
     }
@@ -322,7 +326,7 @@ sync_status apply_outbox_calls(struct apply *apply, struct sync_call *calls, siz
         return apply_full(err);
     }
     for (const struct apply_effect *row = apply->first_effect; row != NULL; row = row->next) {
-        if (!row->dropped && !row->effect.skip_dialog) {
+        if (!row->dropped && !row->effect.withdraw) {
             columns_add(apply, row, &columns);
         }
     }

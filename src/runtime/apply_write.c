@@ -15,10 +15,10 @@ static const struct sync_statement insert_held = {
     "hold_insert",
     "INSERT INTO sync.hold (scope, topic, partition, record_offset, entity_key, appended_at, "
     "record,"
-    " rule, since)"
-    " SELECT n.*, $9 FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[],"
-    " $6::timestamptz[], $7::bytea[], $8::text[]) AS n"
-    " (scope, topic, partition, record_offset, entity_key, appended_at, record, rule)"
+    " rule, missing_kind, missing_id, since)"
+    " SELECT n.*, $11 FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[],"
+    " $6::timestamptz[], $7::bytea[], $8::text[], $9::text[], $10::text[]) AS n"
+    " (scope, topic, partition, record_offset, entity_key, appended_at, record, rule, kind, id)"
     " ORDER BY n.scope COLLATE \"C\", n.topic COLLATE \"C\", n.partition, n.record_offset"};
 /* A record that left parked and comes back is open again. */
 static const struct sync_statement insert_parked = {
@@ -156,10 +156,20 @@ static sync_status add_held(const struct apply *apply, struct rows *rows, struct
     if (params == NULL) {
         return apply_full(err);
     }
+    for (size_t i = 0; i < rows->count; i++) { /* null: the entity itself is missing */
+        const struct sync_fold *fold = &rows->records[i]->fold;
+        bool named = fold->missing_kind != NULL;
+        rows->texts[0][i] =
+            named ? sync_bytes_text(fold->missing_kind) : (struct sync_bytes){NULL, 0};
+        rows->texts[1][i] =
+            named ? sync_bytes_text(fold->missing_id) : (struct sync_bytes){NULL, 0};
+    }
     sync_params_text_array(params, rows->keys, rows->count);
     sync_params_time_array(params, rows->times_us, NULL, rows->count);
     sync_params_bytes_array(params, rows->values, rows->count);
     sync_params_text_array(params, rows->rules, rows->count);
+    sync_params_text_array(params, rows->texts[0], rows->count);
+    sync_params_text_array(params, rows->texts[1], rows->count);
     sync_params_time(params, apply->batch->now_us);
     calls[(*count)++] = (struct sync_call){&insert_held, params};
     return SYNC_OK;
@@ -276,7 +286,7 @@ static bool effect_names(const struct apply *apply, const struct sync_record *re
     char names[EFFECT_NAMES_SIZE];
     size_t size = 0;
     for (; *at != NULL && ((*at)->record == NULL || (*at)->record == record); *at = (*at)->next) {
-        if ((*at)->record == NULL || (*at)->effect.skip_dialog) {
+        if ((*at)->record == NULL || (*at)->effect.withdraw) {
             continue;
         }
         size_t more = strlen((*at)->effect.name);

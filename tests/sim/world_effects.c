@@ -112,7 +112,7 @@ static bool effect_dialog(struct world_deciding *d, const struct sync_effect *ef
 static bool effect_take(struct world_deciding *d, const struct sync_effect *effect)
 {
     struct world *w = d->world;
-    if (effect->skip_dialog) {
+    if (effect->withdraw) {
         bool keep = d->model->plant == WORLD_PLANT_DIALOG_NOT_SKIPPED;
         w->waiting_opened = w->waiting_opened && keep;
         w->waiting_confirmed = w->waiting_confirmed && keep;

@@ -157,8 +157,9 @@ static void a_key_that_is_no_plain_text_is_not_kept(void **state)
 static void a_key_longer_than_any_entity_is_not_kept(void **state)
 {
     (void)state;
-    record.key =
-        sync_bytes_text("7777777777777777777777777777777777777777777777777777777777777777");
+    static char longest[sizeof((struct sync_key *)NULL)->text + 1];
+    memset(longest, '7', sizeof longest - 1);
+    record.key = sync_bytes_text(longest);
     assert_parked(SYNC_CODE_EMPTY_VALUE);
     assert_int_equal(record.entity.size, 0);
 }
@@ -213,7 +214,10 @@ static struct apply_effect *decide(const char *target, const char *name)
     one = (struct sync_effects){.count = 1};
     one.items[0].target = target;
     (void)snprintf(one.items[0].name, sizeof one.items[0].name, "%s", name);
-    one.items[0].skip_dialog = name[0] == '\0';
+    one.items[0].withdraw = name[0] == '\0';
+    if (one.items[0].withdraw) {
+        (void)snprintf(one.items[0].name, sizeof one.items[0].name, "dialog/delete");
+    }
     one.items[0].single_prefix_size = strncmp(name, "dialog/label/", 13) == 0 ? 13 : 0;
     assert_true(sync_is_ok(apply_effects_take(&effects, NULL, &entity.key, &one, &err)));
     assert_int_equal(one.count, 0);

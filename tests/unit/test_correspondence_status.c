@@ -142,13 +142,13 @@ static const char *history(struct fixture *f, int32_t kind, struct sync_uuid par
 }
 
 /* Names of the effects in order, without party and second; "-" before a closed one, "skip" for
- * skip_dialog. */
+ * withdraw. */
 static const char *effects_text(struct fixture *f)
 {
     f->names[0] = '\0';
     for (size_t i = 0; i < f->effects.count; i++) {
         const struct sync_effect *effect = &f->effects.items[i];
-        const char *name = effect->skip_dialog ? "skip" : effect->name;
+        const char *name = effect->withdraw ? "skip" : effect->name;
         const char *slash = strchr(name, '/');
         size_t size =
             slash == NULL ? strlen(name) : (size_t)(slash - name) + 1 + strcspn(slash + 1, "/");
