@@ -45,8 +45,7 @@ bool delegation_park(struct sync_fold *ret_fold, enum delegation_rule rule, enum
     return true;
 }
 
-/* Keys -------------------------------------------------------------------------------------------
- */
+/* Keys. */
 
 struct delegation_key *delegation_key_find(const struct delegation_state *state,
                                            const struct delegation_key_name *name)
@@ -182,8 +181,7 @@ size_t delegation_keys_of(const struct delegation_state *state,
     return count;
 }
 
-/* Fold -------------------------------------------------------------------------------------------
- */
+/* Fold. */
 
 struct folding {
     struct delegation_state *state;
@@ -275,8 +273,7 @@ static sync_status fold_borrowers(struct folding *f, const struct delegation_key
     return SYNC_OK;
 }
 
-/* DL-67 ------------------------------------------------------------------------------------------
- */
+/* DL-67. */
 
 static bool has_native_id(const struct delegation_ref *row, int64_t native_id)
 {
@@ -505,8 +502,7 @@ static sync_status difference(const struct sync_route *route, void *entity,
     return SYNC_OK;
 }
 
-/* Descriptor --------------------------------------------------------------------------------------
- */
+/* Descriptor. */
 
 static const char *const sources[] = {"A2", "A3", "SYS", NULL};
 static const char *const kinds[] = {"SINGLE", "INSTANCE", "PACKAGE", "ROLE",

@@ -60,8 +60,7 @@ enum delegation_scope_kind {
 };
 enum delegation_by { DELEGATION_HUMAN = 0, DELEGATION_MACHINE = 1 };
 
-/* The change: one record of a topic. ------------------------------------------------------------
- */
+/* The change: one record of a topic. */
 
 /* A party as the source names it; what is absent is zero. */
 struct delegation_name {
@@ -105,8 +104,7 @@ struct delegation_change {
     int32_t by;
 };
 
-/* Tables from the data files: constant while the process runs. -----------------------------------
- */
+/* Tables from the data files: constant while the process runs. */
 
 enum delegation_class {
     DELEGATION_CLASS_OTHER = 0,
@@ -168,8 +166,7 @@ enum delegation_stream {
  */
 sync_status delegation_tables_check(const struct delegation_tables *tables, struct sync_error *err);
 
-/* Answers of the store: what the batch needs to know about the world. -----------------------------
- */
+/* Answers of the store: what the batch needs to know about the world. */
 
 enum delegation_party_type {
     DELEGATION_TYPE_UNKNOWN = 0,

@@ -20,6 +20,7 @@ struct deciding {
     bool any, full;
     bool moved, gone, cut_every;
     uint64_t fresh; /* rights of which some part was not stale */
+    uint64_t late;  /* DL-108 */
     uint64_t reported, unreported;
 };
 
@@ -378,6 +379,18 @@ static void decide_grant(struct deciding *d)
 
 /* Revokes. */
 
+/*
+ * DL-108: a row of an export overtook a person's revoke that is older than the row. The row keeps
+ * its grant, but the cut that the revoke makes is still due; when it comes again, the row knows its
+ * time.
+ */
+static bool is_overtaken(const struct delegation_ref *row, const struct delegation_event *event,
+                          int right)
+{
+    return row != NULL && right != DELEGATION_EVERY && event->human && event->order < row->seq &&
+           event->time_us > row->human_time;
+}
+
 static void revoke_one(struct deciding *d, int right, const char *ref, int64_t wild_seq)
 {
     const struct delegation_event *event = d->event;
@@ -385,6 +398,11 @@ static void revoke_one(struct deciding *d, int right, const char *ref, int64_t w
     int64_t seq = row_seq(row);
     bool again = row != NULL && row->op == DELEGATION_REVOKE && event->order == seq;
     if (event->order < seq || event->order <= wild_seq || again) {
+        if (is_overtaken(row, event, right)) {
+            row->human_time = event->time_us;
+            touch_row(d, row);
+            d->late |= delegation_bit(right);
+        }
         return; /* stale part */
     }
     row = delegation_ref_slot(d->key, right, (int)event->source, ref);
@@ -561,7 +579,8 @@ static void revoke_judge(struct deciding *d, uint64_t meant)
             continue;
         }
         bool fresh = (d->fresh & bit) != 0 || (every && (meant & bit) == 0);
-        note(d, fresh ? judge_revoke(d, right, after_own, after) : DL_11);
+        enum delegation_rule stale = (d->late & bit) != 0 ? DL_108 : DL_11;
+        note(d, fresh ? judge_revoke(d, right, after_own, after) : stale);
     }
     if (!d->any) {
         note(d, DL_30);

@@ -92,8 +92,7 @@ size_t delegation_borrowers(const struct delegation_tables *tables,
     return count;
 }
 
-/* Checks of the tables
- * ----------------------------------------------------------------------------- */
+/* Checks of the tables. */
 
 static bool is_canonical(const char *text)
 {

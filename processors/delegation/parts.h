@@ -48,6 +48,9 @@
     X(DL_11, "11", STALE, NULL, "Its source has said something newer about this right.")           \
     X(DL_57, "57", STALE, NULL,                                                                    \
       "The whole grant was revoked later, and the revoke now covers this right too.")              \
+    X(DL_108, "108", STALE, NULL,                                                                  \
+      "A person's revoke came behind a newer grant of its ref, and ends the other side's older "   \
+      "one.")                                                                                      \
     X(DL_12, "12", STALE, NULL,                                                                    \
       "On a weak stream, a grant not later than the latest known revoke gives nothing.")           \
     X(DL_27, "27", STALE, NULL, "A grant of Altinn 2 made after the freeze of its resource.")      \
@@ -85,17 +88,18 @@
     X(DL_71, "71", APPLIED, "mapping",                                                             \
       "A person who ends the tax package in Altinn 3 ends its role too.")
 
+/* The rules by number. */
 #define DELEGATION_RULE_SYMBOL(symbol, number, outcome, subject, sentence) symbol,
 enum delegation_rule { DELEGATION_RULES(DELEGATION_RULE_SYMBOL) DELEGATION_RULE_COUNT };
 #undef DELEGATION_RULE_SYMBOL
 
+/* "DL-20". Static text. */
 const char *delegation_rule_id(enum delegation_rule rule);
 
 /* The one of two that is shown: the outcomes first, then the higher row. */
 enum delegation_rule delegation_rule_shown(enum delegation_rule a, enum delegation_rule b);
 
-/* An event as the rules see it: resolved, canonical, in terms of one side. -----------------------
- */
+/* An event as the rules see it: resolved, canonical, in terms of one side. */
 
 struct delegation_event {
     enum delegation_source source;
@@ -123,19 +127,20 @@ struct delegation_event {
 void delegation_event_ref(const struct delegation_event *event, size_t index,
                           char ret_ref[static DELEGATION_REF_SIZE]);
 
-/* Text, DL-05 ------------------------------------------------------------------------------------
- */
+/* Text, DL-05. */
 
 /* Trimmed and in lower case; false when it does not fit, or is empty. */
 bool delegation_text_take(struct sync_bytes text, char *ret_text, size_t capacity);
+/* Whether a part stands in a text. */
 bool delegation_text_has(const char *text, const char *part);
 /* Bare code of a role key's target; NULL when it is none. */
 const char *delegation_role_of(const char *target);
+/* Goes on with a digest. */
 uint64_t delegation_digest(uint64_t digest, const void *bytes, size_t size);
 
-/* Answers from refs and marks
- * ---------------------------------------------------------------------- */
+/* Answers from refs and marks. */
 
+/* Rows of a key; NULL when there is none. */
 struct delegation_ref *delegation_ref_find(const struct delegation_key *key, int right, int source,
                                            const char *ref);
 struct delegation_mark *delegation_mark_find(const struct delegation_key *key, int right,
@@ -145,8 +150,10 @@ struct delegation_mark *delegation_mark_find(const struct delegation_key *key, i
 int delegation_right_find(const struct delegation_key *key, const char *right);
 /* The index that stands for "*". */
 int delegation_every(const struct delegation_key *key);
+/* Whether "*" stands for all rights (kinds single and instance), or is the right itself. */
 bool delegation_has_actions(enum delegation_kind kind);
 
+/* Section 4, by its words; NULL or DELEGATION_NEVER = absent. */
 int64_t delegation_dead(const struct delegation_key *key, int right, int source);
 const struct delegation_ref *delegation_wild(const struct delegation_key *key, int source,
                                              const char *ref);
@@ -172,8 +179,7 @@ static inline int64_t delegation_later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* The decision on one key
- * -------------------------------------------------------------------------- */
+/* The decision on one key. */
 
 struct delegation_decision {
     enum delegation_rule rule;
@@ -199,8 +205,7 @@ struct delegation_ref *delegation_ref_slot(struct delegation_key *key, int right
 struct delegation_mark *delegation_mark_slot(struct delegation_key *key, int right, int source);
 int delegation_right_slot(struct delegation_key *key, const char *right);
 
-/* Steps 2 to 5
- * ------------------------------------------------------------------------------------- */
+/* Steps 2 to 5. */
 
 /*
  * Reads a checked change against the answers of the store. True: ret_event is ready, without the
@@ -220,9 +225,9 @@ bool delegation_park(struct sync_fold *ret_fold, enum delegation_rule rule, enum
                      const char *field, const char *reason);
 struct sync_fold delegation_by(enum delegation_rule rule);
 
-/* Mapping
- * ------------------------------------------------------------------------------------------ */
+/* Mapping. */
 
+/* Class of a key's target in rights.csv. */
 enum delegation_class delegation_class_of(const struct delegation_key_name *name,
                                           const struct delegation_resource *resource);
 const struct delegation_right_row *delegation_map_right(const struct delegation_tables *tables,
@@ -241,15 +246,14 @@ size_t delegation_borrowers(const struct delegation_tables *tables,
                             const struct delegation_event *event,
                             struct delegation_key_name *ret_names, size_t capacity);
 
-/* Scopes
- * ------------------------------------------------------------------------------------------- */
+/* Scopes. */
 
+/* Decides a scope, a lift or a merge. Fails: FATAL when the store gave no row for the scope. */
 sync_status delegation_scope_fold(struct delegation_state *state,
                                   const struct delegation_change *change,
                                   struct sync_fold *ret_fold, struct sync_error *err);
 
-/* Sides, step 9
- * ------------------------------------------------------------------------------------ */
+/* Sides, step 9. */
 
 struct delegation_turn {
     bool born;         /* false: an echo, or no event at all */
@@ -262,6 +266,7 @@ struct delegation_turn {
     int64_t seq;
 };
 
+/* Recomputes a key and compares it with both sides. */
 void delegation_compare(struct delegation_state *state, struct delegation_key *key,
                         const struct delegation_turn *turn, struct sync_effects *ret_effects);
 

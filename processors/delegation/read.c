@@ -58,7 +58,7 @@ static bool stop(struct reading *r, enum delegation_rule rule)
     return false;
 }
 
-/* Parties -------------------------------------------------------------------------------------- */
+/* Parties. */
 
 static const struct delegation_party *party_by(const struct delegation_state *state,
                                                int32_t party_id, int32_t user_id)
@@ -137,8 +137,7 @@ static bool read_parties(struct reading *r)
            read_party(r, &r->change->facilitator, "facilitator", &name->facilitator);
 }
 
-/* Target -----------------------------------------------------------------------------------------
- */
+/* Target. */
 
 static bool unfit(struct reading *r, const char *field, const char *reason)
 {
@@ -210,8 +209,7 @@ static bool read_target(struct reading *r)
     return true;
 }
 
-/* Policy of intake -------------------------------------------------------------------------------
- */
+/* Policy of intake. */
 
 static bool is_er_role(const struct delegation_tables *tables, const char *role)
 {
@@ -292,8 +290,7 @@ static bool read_time(struct reading *r)
     return true;
 }
 
-/* Rights and refs
- * ---------------------------------------------------------------------------------- */
+/* Rights and refs. */
 
 static bool is_unstable(const struct reading *r)
 {

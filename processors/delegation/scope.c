@@ -136,8 +136,7 @@ sync_status delegation_scope_fold(struct delegation_state *state,
     return SYNC_OK;
 }
 
-/* Merges
- * ------------------------------------------------------------------------------------------- */
+/* Merges. */
 
 void delegation_merge_scope(struct delegation_scope *into, const struct delegation_scope *from)
 {

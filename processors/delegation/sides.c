@@ -156,8 +156,7 @@ static void plan_command(struct delegation_key *key, const struct delegation_tur
     plan->command = key->open_set != want;
 }
 
-/* Commands
- * ----------------------------------------------------------------------------------------- */
+/* Commands. */
 
 struct writer {
     char *text;
@@ -257,8 +256,7 @@ static void command_apply(struct delegation_state *state, struct delegation_key 
     command_body(state, key, turn, plan->want_a2, effect);
 }
 
-/* One comparison
- * ----------------------------------------------------------------------------------- */
+/* One comparison. */
 
 static void see_left(struct delegation_key *key, const struct delegation_turn *turn, uint64_t shown)
 {

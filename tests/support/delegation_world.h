@@ -83,31 +83,40 @@ struct delegation_world {
     struct sync_fold fold;
 };
 
-/* Texts of the events: a test's own memory, as records have theirs. */
-static uint8_t world_room[1 << 16];
-static size_t world_room_used;
+/* Lists of texts are made once and kept for the run, as a record keeps its bytes. */
+struct world_list {
+    char joined[300];
+    uint8_t room[300];
+    struct sync_texts texts;
+};
+static struct world_list world_lists[256];
+static size_t world_list_count;
 
 static inline struct sync_texts world_texts(const char *joined)
 {
-    struct sync_bytes items[DELEGATION_REFS_MAX + 1];
-    size_t count = 0;
-    while (joined != NULL && *joined != '\0') {
-        const char *end = strchr(joined, ',');
-        size_t size = end == NULL ? strlen(joined) : (size_t)(end - joined);
-        items[count++] = (struct sync_bytes){(const uint8_t *)joined, size};
-        joined += size + (end != NULL);
+    joined = joined == NULL ? "" : joined;
+    for (size_t i = 0; i < world_list_count; i++) {
+        if (strcmp(world_lists[i].joined, joined) == 0) {
+            return world_lists[i].texts;
+        }
     }
-    struct sync_texts texts = {0};
-    if (world_room_used > sizeof world_room / 2) {
-        world_room_used = 0;
-    }
-    bool fits = sync_texts_make(items, count, world_room + world_room_used,
-                                sizeof world_room - world_room_used, &texts);
-    if (!fits) {
+    struct world_list *list = &world_lists[world_list_count];
+    if (++world_list_count == 256 || strlen(joined) >= sizeof list->joined) {
         abort();
     }
-    world_room_used += texts.size;
-    return texts;
+    (void)snprintf(list->joined, sizeof list->joined, "%s", joined);
+    struct sync_bytes items[64];
+    size_t count = 0;
+    for (const char *at = list->joined; *at != '\0';) {
+        const char *end = strchr(at, ',');
+        size_t size = end == NULL ? strlen(at) : (size_t)(end - at);
+        items[count++] = (struct sync_bytes){(const uint8_t *)at, size};
+        at += size + (end != NULL);
+    }
+    if (!sync_texts_make(items, count, list->room, sizeof list->room, &list->texts)) {
+        abort();
+    }
+    return list->texts;
 }
 
 static inline void world_link(struct delegation_world *w)
