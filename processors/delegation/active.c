@@ -254,8 +254,8 @@ bool delegation_condition(const struct delegation_state *state, const struct del
     return party && in_time && lender_is_active(state, ref);
 }
 
-bool delegation_is_active(const struct delegation_state *state, const struct delegation_key *key,
-                          const struct delegation_ref *ref)
+bool delegation_stands(const struct delegation_state *state, const struct delegation_key *key,
+                       const struct delegation_ref *ref)
 {
     if (ref->op != DELEGATION_GRANT || ref->right == DELEGATION_EVERY ||
         ref->seq <= barrier(key, ref)) {
@@ -269,10 +269,13 @@ bool delegation_is_active(const struct delegation_state *state, const struct del
         return false;
     }
     int64_t sys_us = delegation_sys_cut(state, key, ref);
-    if (sys_us != DELEGATION_NEVER && (sys_us == INT64_MAX || ref->op_time <= sys_us)) {
-        return false;
-    }
-    return delegation_condition(state, key, ref);
+    return sys_us == DELEGATION_NEVER || (sys_us != INT64_MAX && ref->op_time > sys_us);
+}
+
+bool delegation_is_active(const struct delegation_state *state, const struct delegation_key *key,
+                          const struct delegation_ref *ref)
+{
+    return delegation_stands(state, key, ref) && delegation_condition(state, key, ref);
 }
 
 uint64_t delegation_active_of(const struct delegation_state *state,

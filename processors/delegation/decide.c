@@ -197,7 +197,8 @@ static enum delegation_rule judge_grant(const struct deciding *d, const struct d
     if ((d->other & bit) != 0) {
         return DL_23;
     }
-    return d->touched_every || (d->touched & bit) != 0 ? DL_24 : DL_20;
+    bool scope = delegation_sys_cut(d->state, d->key, row) != DELEGATION_NEVER;
+    return scope || d->touched_every || (d->touched & bit) != 0 ? DL_24 : DL_20;
 }
 
 static void grant_one(struct deciding *d, size_t index, const char *ref)
@@ -385,7 +386,7 @@ static void decide_grant(struct deciding *d)
  * time.
  */
 static bool is_overtaken(const struct delegation_ref *row, const struct delegation_event *event,
-                          int right)
+                         int right)
 {
     return row != NULL && right != DELEGATION_EVERY && event->human && event->order < row->seq &&
            event->time_us > row->human_time;
@@ -612,6 +613,10 @@ static void look_back(struct deciding *d)
                                     source == DELEGATION_A2 ? DELEGATION_A3 : DELEGATION_A2);
     for (size_t i = 0; i < key->ref_count; i++) {
         const struct delegation_ref *row = &key->refs[i];
+        /* Its role has been decided just before: what it lent counted until then. */
+        bool lent =
+            d->lender >= 0 && row->lender == d->lender && delegation_stands(d->state, key, row);
+        d->own |= lent ? delegation_bit(row->right) & key->effective : 0;
         bool revoked = row->revoke_time != DELEGATION_NEVER;
         d->touched_every = d->touched_every || (revoked && row->right == DELEGATION_EVERY);
         d->touched |= revoked && row->right >= 0 ? delegation_bit(row->right) : 0;
@@ -620,11 +625,6 @@ static void look_back(struct deciding *d)
         int right = key->marks[i].right;
         d->touched_every = d->touched_every || right == DELEGATION_EVERY;
         d->touched |= right >= 0 ? delegation_bit(right) : 0;
-    }
-    for (size_t i = 0; i < d->state->scope_count; i++) {
-        const struct delegation_scope *scope = &d->state->scopes[i];
-        bool cut = scope->final || scope->cut_us != DELEGATION_NEVER;
-        d->touched_every = d->touched_every || (cut && delegation_covers_key(d->state, scope, key));
     }
 }
 

@@ -163,6 +163,9 @@ int64_t delegation_sys_cut(const struct delegation_state *state, const struct de
                            const struct delegation_ref *ref);
 bool delegation_covers_key(const struct delegation_state *state,
                            const struct delegation_scope *scope, const struct delegation_key *key);
+/* Active but for the condition of the mapping and the role that lends it. */
+bool delegation_stands(const struct delegation_state *state, const struct delegation_key *key,
+                       const struct delegation_ref *ref);
 bool delegation_condition(const struct delegation_state *state, const struct delegation_key *key,
                           const struct delegation_ref *ref);
 /* Rights with an active ref of the source. */
