@@ -45,8 +45,8 @@ static struct delegation_change good_grant(int64_t seq, int64_t time_s)
     }
 }
 
-/* Each makes the record wrong for certain. */
-static void spoil(struct delegation_change *c, size_t how)
+/* Each makes the record wrong for certain: its head … */
+static void spoil_head(struct delegation_change *c, size_t how)
 {
     switch (how) {
     case 0:
@@ -71,74 +71,90 @@ static void spoil(struct delegation_change *c, size_t how)
         c->seq = -1;
         break;
     case 7:
-        c->from.present = false;
-        c->from.has_uuid = false;
-        break;
-    case 8:
-        memset(&c->to, 0, sizeof c->to);
-        break;
-    case 9:
-        c->to = c->from;
-        break;
-    case 10:
-        c->rights = world_texts(NULL);
-        break;
-    case 11:
-        c->rights = world_texts("drive");
-        if (c->source == DELEGATION_A3) {
-            c->rights = world_texts("*,read");
-        }
-        break;
-    case 12:
-        c->has_target = false;
-        break;
-    case 13:
-        c->target_kind = 9;
-        break;
-    case 14:
-        c->from.has_party_id = true;
-        c->from.party_id = 700; /* K's */
-        break;
-    case 15:
-        c->to.has_user_id = true;
-        c->to.user_id = -5;
-        break;
-    case 16:
-        c->event_time_us = c->capture_time_us + 301 * SECOND;
-        break;
-    case 17:
-        c->has_origin_stream = true;
-        break;
-    case 18:
-        c->has_snapshot_id = true;
-        break;
-    case 19:
         c->by = 2;
         break;
-    case 20:
-        c->has_instance = !c->has_instance;
-        c->instance = sync_bytes_text("x");
+    case 8:
+        c->has_origin_stream = true;
         break;
-    case 21:
-        c->op = DELEGATION_MERGE;
+    case 9:
+        c->has_snapshot_id = true;
         break;
-    case 22:
-        c->to = (struct delegation_name){.present = true, .has_user_id = true, .user_id = 999};
+    case 10:
+        c->event_time_us = c->capture_time_us + 301 * SECOND;
         break;
-    case 23:
-        c->target_kind = DELEGATION_TARGET_ROLE;
-        c->target_id = sync_bytes_text("a:b");
-        c->kind = DELEGATION_ROLE;
-        break;
-    case 24:
+    case 11:
         c->event_time_us = INT64_MAX;
+        break;
+    case 12:
+        c->op = DELEGATION_MERGE;
         break;
     default:
         c->capture_time_us = INT64_MIN;
         break;
     }
 }
-#define SPOILS 26
+
+/* … and what it is about. */
+static void spoil_body(struct delegation_change *c, size_t how)
+{
+    switch (how) {
+    case 0:
+        c->from.present = false;
+        c->from.has_uuid = false;
+        break;
+    case 1:
+        memset(&c->to, 0, sizeof c->to);
+        break;
+    case 2:
+        c->to = c->from;
+        break;
+    case 3:
+        c->rights = world_texts(NULL);
+        break;
+    case 4:
+        c->rights = world_texts(c->source == DELEGATION_A3 ? "*,read" : "drive");
+        break;
+    case 5:
+        c->has_target = false;
+        break;
+    case 6:
+        c->target_kind = 9;
+        break;
+    case 7:
+        c->from.has_party_id = true;
+        c->from.party_id = 700; /* K's */
+        break;
+    case 8:
+        c->to.has_user_id = true;
+        c->to.user_id = -5;
+        break;
+    case 9:
+        c->has_instance = !c->has_instance;
+        c->instance = sync_bytes_text("x");
+        break;
+    case 10:
+        c->to = (struct delegation_name){.present = true, .has_user_id = true, .user_id = 999};
+        break;
+    default:
+        c->target_kind = DELEGATION_TARGET_ROLE;
+        c->target_id = sync_bytes_text("a:b");
+        c->kind = DELEGATION_ROLE;
+        break;
+    }
+}
+
+#define HEADS  14
+#define BODIES 12
+#define SPOILS (HEADS + BODIES)
+
+static void spoil(struct delegation_change *c, size_t how)
+{
+    if (how < HEADS) {
+        spoil_head(c, how);
+    } else {
+        spoil_body(c, how - HEADS);
+    }
+}
 
 static unsigned access_count(const struct delegation_world *w)
 {
