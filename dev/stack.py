@@ -202,7 +202,7 @@ class Stack:
         self.config = os.path.join(self.directory, "altinn-sync.yaml")
         consumer = {"adoption_interval_ms": 1000, **self.options.get("consumer", {})}
         sections = {
-            "kafka": {"bootstrap_servers": self.bootstrap},
+            "kafka": {"bootstrap_servers": self.bootstrap, **self.options.get("kafka", {})},
             "database": {"dsn": self.dsn},
             "topics": {"file": os.path.join(ROOT, "topics.yaml"), "overlay": os.path.join(ROOT, "topics.dev.yaml")},
             "schemas": {"dir": os.path.join(ROOT, "schemas")},

@@ -9,16 +9,16 @@
 #include <runtime/health.h>
 #include <runtime/log.h>
 
-#define IDLE_MS           100
-#define WAITING_MS        20        /* while changes wait for an id */
-#define BUSY_MS           2         /* while reports are due */
-#define SILENT_BROKER_US  5000000LL /* no report of a record under way */
-#define ASK_TOPIC_MS      1000
-#define TOPIC_PATIENCE_US (60 * 1000000LL) /* a topic may be made while we start */
-#define STORE_US          500000LL   /* a position that has records behind it is stored so often */
-#define STORE_IDLE_US     10000000LL /* else storing would make log that makes storing */
-#define ASK_AGAIN_US      1000000LL
-#define RETRY_US          500000LL
+#define IDLE_MS          100
+#define WAITING_MS       20        /* while changes wait for an id */
+#define BUSY_MS          2         /* while reports are due */
+#define SILENT_BROKER_US 5000000LL /* no report of a record under way */
+#define ASK_TOPIC_MS     1000
+#define ASK_QUIET_US     5000000LL  /* while no record is under way nothing else tells an outage */
+#define STORE_US         500000LL   /* a position that has records behind it is stored so often */
+#define STORE_IDLE_US    10000000LL /* else storing would make log that makes storing */
+#define ASK_AGAIN_US     1000000LL
+#define RETRY_US         500000LL
 
 /* Restart
  * -------------------------------------------------------------------------------------------- */
@@ -36,11 +36,14 @@ static void take_restart(struct capture_publisher *publisher)
 {
     struct capture_stream *stream = publisher->stream;
     uint64_t confirmed_lsn = sync_prefix_confirmed(&publisher->prefix);
-    if (!publisher->has_begun) {
-        publisher->has_begun = true;
-        confirmed_lsn = stream->source.delivered_lsn;
+    uint64_t recorded_lsn = atomic_load(&stream->recorded_lsn);
+    if (recorded_lsn > confirmed_lsn) { /* we begin, or another process streamed while we waited */
+        confirmed_lsn = recorded_lsn;
         publisher->stored_lsn = confirmed_lsn;
     }
+    publisher->has_begun = true;
+    publisher->sound_lsn = publisher->stored_lsn;
+    atomic_store(&stream->confirmed_lsn, publisher->stored_lsn);
     sync_prefix_init(&publisher->prefix, publisher->units, CAPTURE_UNITS_MAX, confirmed_lsn);
     publisher->session++;
     publisher->pending_count = 0;
@@ -309,8 +312,12 @@ static void take_event(struct capture_publisher *publisher, const struct capture
     }
 }
 
+/* What comes before an expected RESTART needs none: nothing may stand between it and us. */
 static size_t room(const struct capture_publisher *publisher)
 {
+    if (!publisher->is_reading) {
+        return CAPTURE_IDS_MAX;
+    }
     size_t units = CAPTURE_UNITS_MAX - sync_prefix_open_count(&publisher->prefix);
     size_t pending = CAPTURE_IDS_MAX - publisher->pending_count;
     return units < pending ? units : pending;
@@ -363,13 +370,26 @@ static bool is_store_due(const struct capture_publisher *publisher, int64_t now_
 
 static sync_status beat(struct capture_publisher *publisher, struct sync_error *err)
 {
-    int64_t bytes = 0;
-    sync_status status =
-        capture_heartbeat(publisher->db, publisher->config->capture_slot, &bytes, err);
+    struct capture_source source = publisher->stream->source;
+    struct capture_slot slot;
+    sync_status status = capture_heartbeat(publisher->db, err);
     publisher->heartbeat_us = sync_clock_monotonic_us();
     if (sync_is_ok(status)) {
-        capture_set_retained(bytes);
+        status = capture_slot_read(publisher->db, SYNC_CAPTURE_ALTINN3, &source, &slot, err);
     }
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    capture_set_retained(slot.retained_bytes);
+    capture_set_gaps(slot.open_gaps);
+    status = capture_publication_check(&source, &slot, err);
+    if (sync_is_ok(status)) {
+        publisher->sound_lsn = publisher->stored_lsn;
+        return status;
+    }
+    struct sync_error ignored;
+    source.delivered_lsn = publisher->sound_lsn; /* the stream is silent about what it leaves out */
+    (void)capture_gap_store(publisher->db, SYNC_CAPTURE_ALTINN3, &source, err->text, &ignored);
     return status;
 }
 
@@ -407,8 +427,11 @@ static sync_status ask_topic(struct capture_publisher *publisher, struct sync_er
     if (sync_is_ok(status)) {
         return status;
     }
+    if (err->code != SYNC_CODE_TOPIC_UNKNOWN) {
+        publisher->asking_us = sync_clock_monotonic_us(); /* no answer is no answer about it */
+    }
     int64_t waited_us = sync_clock_monotonic_us() - publisher->asking_us;
-    bool is_late = err->code == SYNC_CODE_TOPIC_UNKNOWN && waited_us > TOPIC_PATIENCE_US;
+    bool is_late = waited_us > (int64_t)SYNC_TOPIC_UNKNOWN_MS * 1000;
     if (status.class == SYNC_CLASS_FATAL || is_late) {
         return (sync_status){SYNC_CLASS_FATAL};
     }
@@ -416,6 +439,21 @@ static sync_status ask_topic(struct capture_publisher *publisher, struct sync_er
     (void)sync_kafka_producer_poll(publisher->producer,
                                    ASK_TOPIC_MS); /* a wait that serves the client */
     return SYNC_OK;
+}
+
+/* A topic that is gone is told by the next record; here only whether somebody answers. */
+static void ask_quiet(struct capture_publisher *publisher)
+{
+    char cluster_id[64];
+    int32_t partitions = 0;
+    struct sync_error err = {0};
+    sync_status status = sync_kafka_producer_describe(publisher->producer, publisher->topic,
+                                                      ASK_TOPIC_MS, cluster_id, &partitions, &err);
+    if (!sync_is_ok(status)) {
+        sync_log_error(SYNC_WARN, "kafka_unreachable", &err);
+    }
+    sync_health_set(SYNC_DEP_KAFKA, sync_is_ok(status));
+    publisher->asked_us = sync_clock_monotonic_us();
 }
 
 /* Reports that stay away for long mean an outage; the client itself says so only after two minutes.
@@ -428,6 +466,10 @@ static void judge_broker(struct capture_publisher *publisher, bool has_news)
     }
     if (has_news) {
         sync_health_set(SYNC_DEP_KAFKA, true);
+        publisher->asked_us = now_us;
+    }
+    if (publisher->in_flight == 0 && now_us - publisher->asked_us > ASK_QUIET_US) {
+        ask_quiet(publisher);
     }
     if (now_us - publisher->reported_us > SILENT_BROKER_US) {
         sync_health_set(SYNC_DEP_KAFKA, false);

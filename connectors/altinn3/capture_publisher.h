@@ -47,8 +47,10 @@ struct capture_publisher {
     unsigned session; /* of the producer's tags: reports of earlier ones count no more */
     size_t in_flight;
     uint64_t stored_lsn; /* in sync.source */
+    uint64_t sound_lsn;  /* stored when the publication was last seen to be whole */
     bool is_asked;       /* the server waits: store now */
-    int64_t asking_us, reported_us, stored_us, heartbeat_us, resolved_us, retry_us; /* monotonic */
+    int64_t asking_us, asked_us, reported_us, stored_us, heartbeat_us, resolved_us,
+        retry_us;     /* monotonic */
     size_t delivered; /* records since the position was stored */
 };
 

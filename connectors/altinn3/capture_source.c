@@ -23,7 +23,7 @@ static const struct sync_statement slot_statement = {
     " coalesce((pg_current_wal_lsn() - s.restart_lsn)::int8, 0),"
     " (SELECT count(*) = 2 FROM pg_publication p JOIN pg_publication_tables t"
     "   ON t.pubname = p.pubname WHERE p.pubname = $2::text AND p.pubinsert"
-    "   AND t.schemaname = 'correspondence'"
+    "   AND t.rowfilter IS NULL AND t.schemaname = 'correspondence'"
     "   AND t.tablename IN ('CorrespondenceStatuses', 'CorrespondenceDeleteEvents')),"
     " (SELECT count(*) FROM sync.source_gap g WHERE g.name = $3 AND g.closed_at IS NULL)"
     " FROM (SELECT $1::text AS name) w LEFT JOIN pg_replication_slots s"
@@ -69,10 +69,7 @@ static const struct sync_statement delivered_statement = {
     " updated_at = now() WHERE name = $1 AND generation = $2"};
 
 static const struct sync_statement heartbeat_statement = {
-    "capture_heartbeat",
-    "SELECT pg_logical_emit_message(false, 'altinn-sync', 'heartbeat')::text,"
-    " coalesce((SELECT (pg_current_wal_lsn() - restart_lsn)::int8 FROM pg_replication_slots"
-    " WHERE slot_name::text = $1), 0)"};
+    "capture_heartbeat", "SELECT pg_logical_emit_message(false, 'altinn-sync', 'heartbeat')::text"};
 
 static void copy_text(const struct sync_result *result, int column, size_t capacity, char *ret_text)
 {
@@ -215,14 +212,24 @@ sync_status capture_source_check(const struct capture_source *source,
                          (int)identity->timeline, (int)source->identity.timeline);
     }
     sync_status status = check_slot(source, slot, ret_gap, err);
-    if (sync_is_ok(status) && !slot->publication_found) {
-        status =
-            sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_SLOT,
-                      "publication %s does not publish the inserts of both history tables: let "
-                      "their owner run connectors/altinn3/sql/publication.sql",
-                      source->publication);
+    if (sync_is_ok(status)) {
+        status = capture_publication_check(source, slot, err);
+        *ret_gap = !sync_is_ok(status);
     }
     return status;
+}
+
+sync_status capture_publication_check(const struct capture_source *source,
+                                      const struct capture_slot *slot, struct sync_error *err)
+{
+    if (slot->publication_found) {
+        return SYNC_OK;
+    }
+    return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_SLOT,
+                     "publication %s does not publish all inserts of both history tables: let "
+                     "their owner run connectors/altinn3/sql/publication.sql; "
+                     "changes may be lost, so compare both sides",
+                     source->publication);
 }
 
 sync_status capture_gap_store(struct sync_db *db, const char *name,
@@ -360,18 +367,7 @@ sync_status capture_delivered_store(struct sync_db *db, const char *name, int32_
     return status;
 }
 
-sync_status capture_heartbeat(struct sync_db *db, const char *slot, int64_t *ret_retained_bytes,
-                              struct sync_error *err)
+sync_status capture_heartbeat(struct sync_db *db, struct sync_error *err)
 {
-    struct sync_arena none;
-    struct sync_params params;
-    sync_arena_init(&none, NULL, 0);
-    sync_params_init(&params, &none);
-    sync_params_text(&params, slot);
-    SYNC_RESULT result = {0};
-    sync_status status = sync_db_exec(db, &heartbeat_statement, &params, &result, err);
-    if (sync_is_ok(status)) {
-        *ret_retained_bytes = sync_result_int8(&result, 0, 1);
-    }
-    return status;
+    return sync_db_exec(db, &heartbeat_statement, NULL, NULL, err);
 }

@@ -47,6 +47,10 @@ sync_status capture_source_check(const struct capture_source *source,
                                  const struct capture_identity *identity, bool *ret_gap,
                                  struct sync_error *err);
 
+/* The part of it that can change while the slot is read. Pure. Fails: FATAL slot; it is a gap. */
+sync_status capture_publication_check(const struct capture_source *source,
+                                      const struct capture_slot *slot, struct sync_error *err);
+
 /*
  * Before a slot is made: wal_level, and room for one more slot among slots and origins.
  * Fails: FATAL db_refused naming the setting of postgresql.conf; as sync_db_exec.
@@ -69,8 +73,7 @@ sync_status capture_source_create(struct sync_db *db, const char *name,
 sync_status capture_delivered_store(struct sync_db *db, const char *name, int32_t generation,
                                     uint64_t delivered_lsn, struct sync_error *err);
 
-/* Emits the heartbeat message and says how much log the slot keeps. */
-sync_status capture_heartbeat(struct sync_db *db, const char *slot, int64_t *ret_retained_bytes,
-                              struct sync_error *err);
+/* Emits the heartbeat message. Fails: as sync_db_exec. */
+sync_status capture_heartbeat(struct sync_db *db, struct sync_error *err);
 
 #endif

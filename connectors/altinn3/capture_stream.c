@@ -285,7 +285,9 @@ static sync_status check_source(struct capture_stream *stream, struct sync_error
         stream->source = source;
         (void)snprintf(stream->text, sizeof stream->text, "%s.%d", SYNC_CAPTURE_ALTINN3,
                        (int)source.generation);
-        atomic_store(&stream->confirmed_lsn, source.delivered_lsn);
+    }
+    if (sync_is_ok(status)) {
+        atomic_store(&stream->recorded_lsn, source.delivered_lsn);
     }
     return status;
 }

@@ -34,8 +34,9 @@ struct capture_stream {
     /* Said by the stream thread. */
     atomic_bool broken; /* fatal holds why; the thread has returned */
     struct sync_error fatal;
-    struct capture_source source; /* as recorded; set before the first RESTART */
-    char text[64];                /* "altinn3-status.1"; the same */
+    struct capture_source source;  /* as recorded; set before the first RESTART */
+    _Atomic uint64_t recorded_lsn; /* delivered, as recorded before the last RESTART */
+    char text[64];                 /* "altinn3-status.1"; the same */
     /* Of the stream thread alone. */
     struct sync_db *db;
     struct capture_wire *wire;

@@ -13,6 +13,7 @@ from harness import (ARCHIVED, CONFIRMED, PURGED_BY_RECIPIENT, READ, RESTORED, S
 
 NAME = "altinn3-status"
 P = party(1)
+DELIVERY_MS = size(8000, 120000)  # what the client tries for before it gives a record up; 120 s is ours
 
 
 def start(stack):
@@ -54,6 +55,11 @@ def figure(stack, start_of_line):
     with urllib.request.urlopen(f"http://{stack.processes[NAME].ready['http']}/metrics", timeout=5) as answer:
         lines = answer.read().decode().split("\n")
     return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(start_of_line)), 0.0)
+
+
+def resident_kb(process):
+    with open(f"/proc/{process.child.pid}/status", encoding="ascii") as handle:
+        return next(int(line.split()[1]) for line in handle if line.startswith("VmRSS"))
 
 
 def caught_up(stack):
@@ -145,6 +151,57 @@ def a_killed_broker_loses_nothing(stack):
     check(len({r[1] for r in of(stack, 501)}) == 200, "every row once, by identity")
 
 
+def an_outage_beyond_the_delivery_time_out_is_streamed_again(stack):
+    """More transactions than the capture keeps open, so that it stands still before the client gives up."""
+    process = start(stack)
+    insert_message(stack, 551)
+    caught_up(stack)
+    stack.shell("dev/kafka.sh", "pause", stack.kafka_directory)
+    try:
+        stack.query("""DO $$BEGIN FOR i IN 1..20000 LOOP
+            INSERT INTO correspondence."CorrespondenceStatuses" VALUES (gen_random_uuid(), '%s', 4, 'outage', clock_timestamp(),
+                gen_random_uuid(), NULL); COMMIT; END LOOP; END$$""" % a3_id(551))
+        written = len(process.lines())
+        wait_until("the producer was given up twice", lambda: sum(
+            l.get("msg") == "producer_replaced" for l in process.lines()[written:]) >= 2, 3 * DELIVERY_MS / 1000 + 30)
+        check(stack.one("SELECT active FROM pg_replication_slots"), "the server still hears of us")
+    finally:
+        stack.shell("dev/kafka.sh", "resume", stack.kafka_directory)
+    caught_up(stack)
+    check(len({r[1] for r in of(stack, 551)}) == 20000, "every row once, by identity")
+    check(process.alive(), "the process has lived through it")
+
+
+def a_transaction_of_a_hundred_thousand_rows_takes_no_more_memory(stack):
+    process = start(stack)
+    insert_message(stack, 561)
+    caught_up(stack)
+    before = resident_kb(process)
+    write_many(stack, 561, 100000)
+    caught_up(stack)
+    grown = resident_kb(process) - before
+    check(grown < 100000, f"grown by {grown} kB")
+    check(len({r[1] for r in of(stack, 561)}) == 100000, "every row once, by identity")
+
+
+def a_publication_that_loses_a_table_ends_the_capture_with_a_gap(stack):
+    process = start(stack)
+    table = 'correspondence."CorrespondenceDeleteEvents"'
+    caught_up(stack)
+    columns = '("Id", "CorrespondenceId", "EventType", "EventOccurred", "PartyUuid", "SyncedFromAltinn2")'
+    for change, mend in ((f"DROP TABLE {table}", f"ADD TABLE {table} {columns}"), ("SET (publish = 'update')", "SET (publish = 'insert')")):
+        stack.query(f"ALTER PUBLICATION altinn_sync_status {change}")
+        before = len(process.lines())
+        check(process.child.wait(30) == 1 and "publication.sql" in process.tail(), f"{change}: {process.tail()}")
+        check(all(l.get("msg") != "streaming" for l in process.lines()[before:]), "it was streaming when it noticed")
+        check(stack.one("SELECT count(*) FROM sync.source_gap WHERE closed_at IS NULL") == 1, "the gap is recorded")
+        check(refusal(stack)[0] == 1, "it does not start with it either")
+        stack.query(f"ALTER PUBLICATION altinn_sync_status {mend}")
+        stack.query("UPDATE sync.source_gap SET closed_at = now()")
+        process.start()
+        caught_up(stack)
+
+
 def a_clean_stop_leaves_the_slot_at_what_is_delivered(stack):
     process = start(stack)
     caught_up(stack)
@@ -212,7 +269,11 @@ run([only_acts_born_in_altinn_3_are_published,
      killed_at_any_moment_it_loses_nothing_and_keeps_identities,
      a_restart_of_postgresql_is_not_held_up_and_loses_nothing,
      a_killed_broker_loses_nothing,
+     an_outage_beyond_the_delivery_time_out_is_streamed_again,
+     a_transaction_of_a_hundred_thousand_rows_takes_no_more_memory,
+     a_publication_that_loses_a_table_ends_the_capture_with_a_gap,
      a_clean_stop_leaves_the_slot_at_what_is_delivered,
      a_message_that_nobody_knows_is_published_by_its_own_id_after_a_time,
      it_refuses_a_slot_or_server_that_is_not_the_recorded_one,
-     a_lost_slot_begins_a_new_generation_with_its_gap_on_record], "capture")
+     a_lost_slot_begins_a_new_generation_with_its_gap_on_record], "capture",
+    options={"kafka": {"properties": {"delivery.timeout.ms": str(DELIVERY_MS)}}})
