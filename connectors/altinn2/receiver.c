@@ -20,12 +20,11 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define SOURCE            "altinn2-status"
-#define PATH_PREFIX       "/correspondence/api/v1/migration/correspondence/"
-#define RECORD_BYTES      1536 /* arena for one record: struct, eight short headers, value */
-#define FLYING_MAX        PUSHES_MAX
-#define TOPIC_PATIENCE_US (60 * 1000000LL) /* a topic may be made while we start */
-#define PROBE_EVERY_US    (5 * 1000000LL)  /* an idle dependency is asked so often */
+#define SOURCE         "altinn2-status"
+#define PATH_PREFIX    "/correspondence/api/v1/migration/correspondence/"
+#define RECORD_BYTES   1536 /* arena for one record: struct, eight short headers, value */
+#define FLYING_MAX     PUSHES_MAX
+#define PROBE_EVERY_US (5 * 1000000LL) /* an idle dependency is asked so often */
 
 struct receiver {
     const struct sync_config *config;
@@ -43,7 +42,8 @@ struct receiver {
     atomic_bool broken;      /* fatal holds why */
     struct sync_error fatal; /* written before broken is set */
     bool topic_known;
-    int64_t started_us, asked_kafka_us;
+    int64_t answered_us; /* when the broker last did not say that it has no such topic */
+    int64_t asked_kafka_us;
     size_t in_flight; /* of the producer: pushes with reports due */
 };
 
@@ -406,11 +406,19 @@ static sync_status ask_kafka(struct receiver *receiver, int64_t now_us, struct s
     sync_health_set(SYNC_DEP_KAFKA, sync_is_ok(status));
     if (sync_is_ok(status)) {
         receiver->topic_known = true;
+        receiver->answered_us = now_us;
         return SYNC_OK;
     }
-    bool late = now_us - receiver->started_us > TOPIC_PATIENCE_US;
-    if (status.class == SYNC_CLASS_FATAL && (err->code != SYNC_CODE_TOPIC_UNKNOWN || late)) {
+    if (status.class == SYNC_CLASS_FATAL) {
         return status;
+    }
+    if (err->code != SYNC_CODE_TOPIC_UNKNOWN) {
+        receiver->answered_us = now_us; /* no answer is no answer about the topic */
+    }
+    if (now_us - receiver->answered_us > (int64_t)SYNC_TOPIC_UNKNOWN_MS * 1000) {
+        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_TOPIC_UNKNOWN,
+                         "write %s: the broker has no such topic; run \"altinn-sync topics apply\"",
+                         receiver->topic);
     }
     sync_log_error(SYNC_WARN, "kafka_unreachable", err);
     return SYNC_OK;
@@ -582,7 +590,7 @@ sync_status sync_receiver_run(const struct sync_config *config, struct sync_erro
                          "start the receiver: no memory");
     }
     receiver->config = config;
-    receiver->started_us = sync_clock_monotonic_us();
+    receiver->answered_us = sync_clock_monotonic_us();
     push_table_init(&receiver->pushes);
     struct sigaction action = {.sa_handler = note_signal};
     sigaction(SIGTERM, &action, NULL);

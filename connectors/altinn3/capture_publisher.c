@@ -432,8 +432,13 @@ static sync_status ask_topic(struct capture_publisher *publisher, struct sync_er
     }
     int64_t waited_us = sync_clock_monotonic_us() - publisher->asking_us;
     bool is_late = waited_us > (int64_t)SYNC_TOPIC_UNKNOWN_MS * 1000;
-    if (status.class == SYNC_CLASS_FATAL || is_late) {
-        return (sync_status){SYNC_CLASS_FATAL};
+    if (is_late) {
+        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_TOPIC_UNKNOWN,
+                         "write %s: the broker has no such topic; run \"altinn-sync topics apply\"",
+                         publisher->topic);
+    }
+    if (status.class == SYNC_CLASS_FATAL) {
+        return status;
     }
     sync_log_error(SYNC_WARN, "kafka_unreachable", err);
     (void)sync_kafka_producer_poll(publisher->producer,
