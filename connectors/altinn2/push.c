@@ -196,10 +196,14 @@ size_t push_table_expire(struct push_table *table, int64_t deadline_us)
     for (size_t i = 0; i < PUSHES_MAX; i++) {
         struct push *push = &table->items[i];
         pthread_mutex_lock(&table->lock);
-        bool late = push->stage != PUSH_FREE && push->request && push->received_us < deadline_us;
+        struct sync_http_request *late = NULL;
+        if (push->stage != PUSH_FREE && push->received_us < deadline_us) {
+            late = push->request; /* taken at once: the place may get another call meanwhile */
+            push->request = NULL;
+        }
         pthread_mutex_unlock(&table->lock);
         if (late) {
-            push_answer(table, push, 503, NULL, "not stored in time; send the same again");
+            push_reply(late, 503, NULL, "not stored in time; send the same again");
             count++;
         }
     }
