@@ -471,6 +471,8 @@ sync_status sync_kafka_describe(struct sync_kafka_consumer *c, int timeout_ms,
                                 char ret_cluster_id[static 64], int32_t *ret_partitions,
                                 struct sync_error *err)
 {
-    return kafka_topic_describe(c->handle, c->topic, timeout_ms, ret_cluster_id, ret_partitions,
-                                err);
+    sync_status status =
+        kafka_topic_describe(c->handle, c->topic, timeout_ms, ret_cluster_id, ret_partitions, err);
+    c->reachable = c->reachable || sync_is_ok(status); /* the next statistics may be seconds away */
+    return status;
 }
