@@ -120,16 +120,22 @@ def broker_killed_and_back_loses_nothing(stack):
 
 
 def broker_stopped_for_a_while_is_waited_for(stack):
+    """In the proof for longer than the client keeps a record (120 s): what it gave up is sent again."""
     start(stack)
     now = int(time.time()) - 500
     insert_message(stack, 2301)
+    insert_message(stack, 2302)
     stack.shell("dev/kafka.sh", "pause", stack.kafka_directory)
-    timer = threading.Timer(size(15, 60), stack.shell, ("dev/kafka.sh", "resume", stack.kafka_directory))
+    timer = threading.Timer(size(15, 150), stack.shell, ("dev/kafka.sh", "resume", stack.kafka_directory))
     timer.start()
     act3(stack, 2301, READ, P, now)
-    wait_until("the act reached Altinn 2", lambda: flags(stack, 2301) == [(2, 0, 0)], size(120, 200), every=0.5)
+    check(push(stack, 2302, [(READ, P, now)], timeout=40) == 503, "no answer of the broker, no 200")
+    wait_until("the act reached Altinn 2", lambda: flags(stack, 2301) == [(2, 0, 0)], size(120, 300), every=0.5)
     timer.join()
+    wait_until("the repeat is answered 200", lambda: push(stack, 2302, [(READ, P, now)]) == 200, 60, every=1)
+    wait_until("applied once", lambda: a3_rows(stack, 2302) == [(READ, P, now)], 60)
     check(all(p.alive() for p in stack.processes.values()), "no process ended")
+    check(not unaccounted(stack), "accounted")
 
 
 def a_zombie_commits_nothing_and_says_fenced(stack):

@@ -77,7 +77,8 @@ def every_process_starts_and_becomes_ready(stack):
     all_ready(stack, 60)
     for name in PROCESSES:
         check(page(stack, name, "/startupz")[0] == 200, f"{name} has started")
-        check("ok" in page(stack, name, "/readyz?verbose")[1], f"{name} tells what it checks")
+        text = page(stack, name, "/readyz?verbose")[1]
+        check("[+] kafka reachable" in text and "[+] database reachable" in text, f"{name} tells what it checks: {text}")
         check(page(stack, name, "/nothing")[0] == 404, f"{name} knows its paths")
 
 
