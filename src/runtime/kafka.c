@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define SILENT_BROKER_US 12000000LL /* with the statistics every 10 s: told within half a minute   \
+                                     */
+
 static const struct kafka_setting consumer_defaults[] = {
     {"statistics.interval.ms", "10000"},
     {"heartbeat.interval.ms", "2000"},
@@ -137,12 +140,26 @@ static void on_commit(rd_kafka_t *handle, rd_kafka_resp_err_t error,
     }
 }
 
+/* A broker that hangs keeps its connections "UP" for a minute, but is not heard. A member of a
+ * group hears of its broker every three seconds, whether records come or not. */
+static bool is_heard(const char *json)
+{
+    static const char up[] = "\"state\":\"UP\"", silence[] = "\"rxidle\":";
+    for (const char *at = strstr(json, up); at != NULL; at = strstr(at + 1, up)) {
+        const char *idle = strstr(at, silence); /* of the same broker: it stands behind its state */
+        if (idle == NULL || strtoll(idle + sizeof silence - 1, NULL, 10) < SILENT_BROKER_US) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int on_statistics(rd_kafka_t *handle, char *json, size_t size, void *opaque)
 {
     struct sync_kafka_consumer *c = opaque;
     (void)handle;
     (void)size;
-    c->reachable = strstr(json, "\"state\":\"UP\"") != NULL;
+    c->reachable = is_heard(json);
     return 0; /* the library frees the text */
 }
 

@@ -185,6 +185,7 @@ def run(tests, stack_name, **stack_options):
     """Runs the tests, each on the shared stack of this file; prints one line each and the closing line."""
     random.seed(SEED)
     chosen = [t for t in tests if len(sys.argv) < 2 or any(word in t.__name__ for word in sys.argv[1:])]
+    check(chosen, f"no test is named like {sys.argv[1:]}")
     failed = 0
     say(f"{stack_name}: seed {SEED} (SYNC_TEST_SEED={SEED} repeats it)")
     try:
