@@ -1,6 +1,7 @@
 /* Entry: reads the command line, loads the configuration where the verb needs it, runs the verb. */
 #include "cli.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -35,6 +36,7 @@ int main(int argc, char **argv)
     static struct sync_cli cli;                           /* too large for the stack */
     (void)signal(SIGPIPE, SIG_IGN);                       /* cannot fail for a valid signal */
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* a core would hold people's data */
+    (void)mallopt(M_ARENA_MAX, 1); /* else each thread of a library keeps memory of its own */
     struct sync_cli_parsed parsed;
     struct sync_error err;
     if (!sync_is_ok(sync_cli_parse(argc, argv, &cli, &parsed, &err))) {
