@@ -12,7 +12,7 @@
 /* decoded records, states, parameters of one batch; touched only as far as it is used. The largest
  * is a chunk of "load" with a release of SYNC_RELEASE_ROWS_MAX records. */
 #define SYNC_BATCH_ARENA_BYTES (96 * 1024 * 1024)
-#define SYNC_RING_BYTES_MAX    (2 * 1024 * 1024) /* raw records between poll and apply: two full batches */
+#define SYNC_RING_BYTES_MAX    (2 * 1024 * 1024) /* raw records: two full batches */
 #define SYNC_RING_RECORDS_MAX  65536             /* slots of that ring */
 #define SYNC_RING_SLACK_BYTES                                                                      \
     (2 * SYNC_RECORD_BYTES_MAX + 4096) /* a full ring is still polled once a second */
