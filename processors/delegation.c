@@ -290,7 +290,9 @@ static void find_native_refs(const struct delegation_key *role, struct delegatio
 {
     event->ref_count = 0;
     event->ref_prefix[0] = '\0';
-    for (size_t i = 0; event->has_native_id && i < role->ref_count; i++) {
+    /* Decided as all of them before its id was known: when it comes again, it is that once more. */
+    bool was_all = delegation_dead(role, 0, DELEGATION_A2) >= event->order;
+    for (size_t i = 0; event->has_native_id && !was_all && i < role->ref_count; i++) {
         const struct delegation_ref *row = &role->refs[i];
         if (row->source == DELEGATION_A2 && has_native_id(row, event->native_id) &&
             event->ref_count < DELEGATION_REFS_MAX) {

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WORLD_KEYS    8
+#define WORLD_KEYS    12
 #define WORLD_REFS    16
 #define WORLD_MARKS   10
 #define WORLD_RIGHTS  8
