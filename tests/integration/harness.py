@@ -16,7 +16,7 @@ import uuid
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "dev"))
-from stack import BUILD, TOPIC2, TOPIC3, Failed, Stack, say, wait_until  # noqa: E402,F401
+from stack import BUILD, PROCESSES, TOPIC2, TOPIC3, Failed, Stack, say, wait_until  # noqa: E402,F401
 
 PROOF = os.environ.get("SYNC_SIZE") == "proof"
 SEED = int(os.environ.get("SYNC_TEST_SEED", "1"))
@@ -106,6 +106,7 @@ class Bridge:
 
     def __init__(self, stack, answer=lambda call: 200):
         self.calls, self.answer, self.lock = [], answer, threading.Lock()
+        self.gone = False
         bridge = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -113,6 +114,9 @@ class Bridge:
 
             def do_POST(self):
                 call = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if bridge.gone:  # a connection from before; a new one is refused
+                    self.close_connection = True
+                    return
                 call["key"], call["path"] = self.headers.get("Idempotency-Key"), self.path
                 with bridge.lock:
                     bridge.calls.append(call)
@@ -135,6 +139,7 @@ class Bridge:
         return self
 
     def __exit__(self, *ignored):
+        self.gone = True
         self.server.shutdown()
         self.server.server_close()
 
