@@ -164,7 +164,8 @@ def an_outage_beyond_the_delivery_time_out_is_streamed_again(stack):
         written = len(process.lines())
         wait_until("the producer was given up twice", lambda: sum(
             l.get("msg") == "producer_replaced" for l in process.lines()[written:]) >= 2, 3 * DELIVERY_MS / 1000 + 30)
-        check(stack.one("SELECT active FROM pg_replication_slots"), "the server still hears of us")
+        # A new producer streams again from the confirmed prefix, on a new connection.
+        wait_until("the server hears of us again", lambda: stack.one("SELECT active FROM pg_replication_slots"), 20)
     finally:
         stack.shell("dev/kafka.sh", "resume", stack.kafka_directory)
     caught_up(stack)
