@@ -93,7 +93,10 @@ class World:
 
     def outstanding(self):
         """What the loop still has to do, as a sentence; empty when it has run dry."""
-        pending = self.sim2_state().get("pending", 0)
+        try:
+            pending = self.sim2_state().get("pending", 0)
+        except OSError as error:
+            return f"Altinn 2 does not answer ({error})"
         if pending:
             return f"{pending} acts of Altinn 2 not pushed"
         waiting = self.stack.one("SELECT count(*) FROM sync.outbox WHERE state IN (0, 1)")
