@@ -5,7 +5,6 @@ knows a rule: what must be true at the end stands in tests/integration/checker.p
 """
 import json
 import os
-import random
 import shutil
 import signal
 import socket
@@ -16,7 +15,6 @@ import threading
 import time
 
 import psycopg2
-import psycopg2.extras
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, os.environ.get("SYNC_BUILD", "build/release"))

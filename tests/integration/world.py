@@ -5,12 +5,12 @@ simulator, some never come.
 """
 import json
 import os
+import signal
+import time
 import urllib.request
 
 import checker
-from harness import BUILD, Failed, consumed, say, wait_until
-
-SIM_LISTEN_SECONDS = 30
+from harness import BUILD
 
 
 class World:
@@ -78,7 +78,7 @@ class World:
             "SELECT altinn2_id, is_read, is_confirmed, is_deleted FROM altinn2sim.message")}
         return {m: held.get(m, (False, False, False)) for m in range(self.first, self.last + 1)}
 
-    def migrated(self, without=None):
+    def migrated(self):
         rows = self.stack.query("""SELECT "Altinn2CorrespondenceId" FROM correspondence."Correspondences"
                                     WHERE "Altinn2CorrespondenceId" BETWEEN %s AND %s""", self.first, self.last)
         return {row[0] for row in rows}
@@ -87,7 +87,6 @@ class World:
         return checker.drift(self.stack, self.acts2(), self.flags2(), self.migrated())
 
     def stop_acting(self):
-        import signal
         for name in ("altinn2-sim", "altinn3-sim"):
             self.stack.processes[name].signal(signal.SIGUSR1)
 
@@ -117,7 +116,6 @@ class World:
 
     def finish(self, seconds=60):
         """Waits by condition until the loop is dry and both sides are equal; returns the last table of differences."""
-        import time
         end = time.monotonic() + seconds
         while True:
             open_work = self.outstanding()
