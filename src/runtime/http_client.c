@@ -21,6 +21,12 @@
 #define HEADER_LINE_MAX  2200  /* a bearer token is at most 2 KiB here */
 #define CONNECTIONS_MAX  64
 
+/* A whole body. */
+struct http_page {
+    char *text;
+    size_t size, capacity;
+};
+
 /* One request in flight, or a free place for one. */
 struct http_slot {
     CURL *easy;
@@ -32,6 +38,8 @@ struct http_slot {
     bool headers_too_long, body_cut;
     char text[256]; /* first bytes of the answer */
     size_t text_size;
+    bool keeps_page;
+    struct http_page page;
     char error[CURL_ERROR_SIZE];
 };
 
@@ -139,6 +147,28 @@ void sync_http_client_free(struct sync_http_client **client)
     *client = NULL;
 }
 
+static size_t take_page(char *data, size_t size, size_t count, void *context)
+{
+    struct http_page *page = context;
+    size_t bytes = size * count;
+    if (bytes > SYNC_HTTP_ANSWER_BYTES_MAX - page->size) {
+        return 0;
+    }
+    if (page->size + bytes + 1 > page->capacity) {
+        size_t capacity = 2 * (page->size + bytes + 1);
+        char *grown = realloc(page->text, capacity);
+        if (grown == NULL) {
+            return 0;
+        }
+        page->text = grown;
+        page->capacity = capacity;
+    }
+    memcpy(page->text + page->size, data, bytes);
+    page->size += bytes;
+    page->text[page->size] = '\0';
+    return bytes;
+}
+
 /* Bounds the answer: what is beyond is not read, and the connection ends with it. */
 static size_t take_body(char *data, size_t size, size_t count, void *context)
 {
@@ -153,7 +183,7 @@ static size_t take_body(char *data, size_t size, size_t count, void *context)
         unsigned char c = (unsigned char)data[i];
         slot->text[slot->text_size++] = c >= 0x20 && c < 0x7f ? (char)c : '.';
     }
-    return bytes;
+    return slot->keeps_page ? take_page(data, size, count, &slot->page) : bytes;
 }
 
 static size_t take_header(char *data, size_t size, size_t count, void *context)
@@ -236,6 +266,9 @@ static void set_call(struct http_slot *slot, const struct sync_http_call *call)
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.size);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
                      call->body.data ? (const char *)call->body.data : "");
+    if (call->method) {
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
+    }
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, slot->headers);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)SYNC_HTTP_CONNECT_MS);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms);
@@ -262,6 +295,8 @@ static void release_slot(struct sync_http_client *client, struct http_slot *slot
     curl_easy_reset(slot->easy);
     curl_slist_free_all(slot->headers);
     slot->headers = NULL;
+    free(slot->page.text);
+    slot->page = (struct http_page){0};
     slot->busy = false;
     client->in_flight--;
 }
@@ -280,7 +315,8 @@ sync_status sync_http_client_send(struct sync_http_client *client,
                          "call: all connections are busy");
     }
     CURL *easy = slot->easy ? slot->easy : curl_easy_init();
-    *slot = (struct http_slot){.easy = easy, .plain = client->plain, .tag = call->tag};
+    *slot = (struct http_slot){
+        .easy = easy, .plain = client->plain, .tag = call->tag, .keeps_page = call->keep_answer};
     if (!easy) {
         return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_MEMORY_LIMIT, "make a call: no memory");
     }
@@ -322,7 +358,18 @@ static void fill_failure(const struct http_slot *slot, CURLcode code,
     snprintf(ret_answer->text, sizeof ret_answer->text, "%s", why);
 }
 
-static void fill_answer(const struct http_slot *slot, CURLcode code,
+/* Gives the body away; an empty one is a text, too. */
+static char *give_page(struct http_slot *slot)
+{
+    char *text = slot->page.text;
+    if (!slot->keeps_page || slot->body_cut) {
+        return NULL;
+    }
+    slot->page = (struct http_page){0};
+    return text ? text : strdup("");
+}
+
+static void fill_answer(struct http_slot *slot, CURLcode code,
                         struct sync_http_answer_in *ret_answer)
 {
     *ret_answer = (struct sync_http_answer_in){.tag = slot->tag};
@@ -340,6 +387,7 @@ static void fill_answer(const struct http_slot *slot, CURLcode code,
                                 : retry_after_s > SYNC_RETRY_AFTER_MAX_S ? SYNC_RETRY_AFTER_MAX_S
                                                                          : (int)retry_after_s;
     memcpy(ret_answer->text, slot->text, sizeof ret_answer->text);
+    ret_answer->body = give_page(slot);
 }
 
 size_t sync_http_client_wait(struct sync_http_client *client, int timeout_ms,
@@ -386,34 +434,6 @@ void sync_http_client_abort(struct sync_http_client *client)
 size_t sync_http_client_in_flight(const struct sync_http_client *client)
 {
     return client->in_flight;
-}
-
-/* A whole page, for sync_http_get. */
-struct http_page {
-    char *text;
-    size_t size, capacity;
-};
-
-static size_t take_page(char *data, size_t size, size_t count, void *context)
-{
-    struct http_page *page = context;
-    size_t bytes = size * count;
-    if (bytes > SYNC_HTTP_ANSWER_BYTES_MAX - page->size) {
-        return 0;
-    }
-    if (page->size + bytes + 1 > page->capacity) {
-        size_t capacity = 2 * (page->size + bytes + 1);
-        char *grown = realloc(page->text, capacity);
-        if (grown == NULL) {
-            return 0;
-        }
-        page->text = grown;
-        page->capacity = capacity;
-    }
-    memcpy(page->text + page->size, data, bytes);
-    page->size += bytes;
-    page->text[page->size] = '\0';
-    return bytes;
 }
 
 sync_status sync_http_get(const char *url, int timeout_ms, int *ret_code, char **ret_text,

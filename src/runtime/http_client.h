@@ -9,14 +9,16 @@
 
 struct sync_http_client;
 struct sync_http_call {
+    const char *method; /* NULL = POST; PUT */
     const char *url;
     const char *content_type;
     const char *idempotency_key; /* NULL = none */
     const char *authorization;   /* NULL = none */
     struct sync_bytes body;      /* valid until the answer is taken */
     int timeout_ms;
-    bool reuse; /* connection may be reused: keyed and monotone operations only */
-    void *tag;  /* comes back with the answer */
+    bool reuse;       /* connection may be reused: keyed and monotone operations only */
+    bool keep_answer; /* the whole body of the answer is wanted */
+    void *tag;        /* comes back with the answer */
 };
 struct sync_http_answer_in {
     void *tag;
@@ -25,6 +27,9 @@ struct sync_http_answer_in {
     int code;
     int retry_after_s; /* 0 = none; capped at SYNC_RETRY_AFTER_MAX_S */
     char text[256];    /* failed: why; else the first bytes of the answer */
+    /* With keep_answer and not failed: the body, NUL-ended, which the caller frees. NULL when it
+     * was longer than SYNC_HTTP_ANSWER_BYTES_MAX. */
+    char *body;
 };
 /* Fails: FATAL insecure when base_url is http to an address that is not loopback. */
 sync_status sync_http_client_new(const char *base_url, int connections_max,

@@ -125,6 +125,11 @@ bool sync_http_request_has(const struct sync_http_request *request, const char *
                                          strlen(name), &value, &size) == MHD_YES;
 }
 
+const char *sync_http_request_query(const struct sync_http_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
 /* Requests ---------------------------------------------------------------------------------- */
 
 static void enter_phase(struct MHD_Connection *connection, enum phase phase)

@@ -51,6 +51,10 @@ void sync_http_server_free(struct sync_http_server **server);
  * handler. */
 bool sync_http_request_has(const struct sync_http_request *request, const char *name);
 
+/* The value of a parameter of the query, escapes kept; NULL when absent or without one. Only inside
+ * the handler. */
+const char *sync_http_request_query(const struct sync_http_request *request, const char *name);
+
 /* A header of the request, NULL when absent. Only inside the handler. */
 const char *sync_http_request_header(const struct sync_http_request *request, const char *name);
 

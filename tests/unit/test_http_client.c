@@ -82,6 +82,10 @@ static void answer_script(int fd, const char *request)
         send_text(fd, text);
     } else if (strncmp(request, "POST /endless-body", 18) == 0) {
         send_endless(fd, "HTTP/1.1 200 OK\r\n\r\n", block);
+    } else if (strncmp(request, "POST /long", 10) == 0) {
+        snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BLOCK_BYTES);
+        send_text(fd, text);
+        send_text(fd, block);
     } else if (strncmp(request, "POST /endless-headers", 21) == 0) {
         send_endless(fd, "HTTP/1.1 200 OK\r\n",
                      "X-Flood: abcdefghijklmnopqrstuvwxyz0123456789\r\n");
@@ -219,6 +223,48 @@ static void the_request_carries_what_was_asked_and_nothing_else(void **state)
     assert_null(strstr(raw.last, "Expect:"));
     assert_null(strstr(raw.last, "Accept-Encoding"));
     assert_null(strstr(raw.last, "Cookie"));
+}
+
+static struct sync_http_answer_in call_kept(const char *path, const char *method)
+{
+    char base[64], url[256];
+    struct sync_error err = {0};
+    CLIENT *client = client_of(raw.port, base);
+    snprintf(url, sizeof url, "%s%s", base, path);
+    struct sync_http_call call = {
+        .method = method, .url = url, .timeout_ms = PATIENCE_MS, .keep_answer = true};
+    assert_true(sync_is_ok(sync_http_client_send(client, &call, &err)));
+    return wait_answer(client);
+}
+
+static void a_whole_answer_comes_back_only_when_it_is_wanted(void **state)
+{
+    (void)state;
+    struct sync_http_answer_in answer = call_kept("/long", NULL);
+    assert_false(answer.failed);
+    assert_non_null(answer.body);
+    assert_int_equal(strlen(answer.body), BLOCK_BYTES);
+    free(answer.body);
+    assert_null(call_script("/long").body);
+}
+
+static void an_answer_without_end_has_no_body(void **state)
+{
+    (void)state;
+    struct sync_http_answer_in answer = call_kept("/endless-body", NULL);
+    assert_false(answer.failed);
+    assert_int_equal(answer.code, 200);
+    assert_null(answer.body);
+}
+
+static void the_method_is_the_one_that_was_asked(void **state)
+{
+    (void)state;
+    struct sync_http_answer_in answer = call_kept("/other", "PUT");
+    assert_int_equal(answer.code, 200);
+    assert_non_null(strstr(raw.last, "PUT /other HTTP/1.1\r\n"));
+    assert_string_equal(answer.body, "");
+    free(answer.body);
 }
 
 static void a_redirect_is_an_answer_and_is_not_followed(void **state)
@@ -560,6 +606,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_request_carries_what_was_asked_and_nothing_else),
+        cmocka_unit_test(a_whole_answer_comes_back_only_when_it_is_wanted),
+        cmocka_unit_test(an_answer_without_end_has_no_body),
+        cmocka_unit_test(the_method_is_the_one_that_was_asked),
         cmocka_unit_test(a_redirect_is_an_answer_and_is_not_followed),
         cmocka_unit_test(a_body_without_end_is_cut_and_its_code_still_counts),
         cmocka_unit_test(headers_without_end_are_no_answer),

@@ -46,6 +46,12 @@ static void handle(struct sync_http_request *request, void *context)
         sync_http_answer(request, 200, request->content_type, request->body, 0);
         return;
     }
+    if (strcmp(request->path, "/query") == 0) {
+        const char *value = sync_http_request_query(request, "after");
+        sync_http_answer(request, 200, "text/plain", sync_bytes_text(value == NULL ? "-" : value),
+                         0);
+        return;
+    }
     char text[256];
     (void)snprintf(text, sizeof text, "%s %s %s %d", request->method, request->path,
                    request->authorization == NULL ? "-" : request->authorization,
@@ -149,6 +155,16 @@ static void a_request_is_answered_with_its_parts(void **state)
     assert_non_null(strstr(answer, "Content-Type: text/plain\r\n"));
     sync_http_server_free(&server);
     assert_null(server);
+}
+
+static void a_parameter_of_the_query_is_read_as_it_came(void **state)
+{
+    (void)state;
+    struct sync_http_server *server = start(4, 0);
+    assert_non_null(strstr(ask(server, "GET /query?a=1&after=7%2f8" HEAD "\r\n"), "\r\n\r\n7%2f8"));
+    assert_non_null(strstr(ask(server, "GET /query?a=1&after" HEAD "\r\n"), "\r\n\r\n-"));
+    assert_non_null(strstr(ask(server, "GET /query?a=1" HEAD "\r\n"), "\r\n\r\n-"));
+    sync_http_server_free(&server);
 }
 
 static void an_escaped_path_stays_escaped(void **state)
@@ -497,6 +513,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_is_answered_with_its_parts),
+        cmocka_unit_test(a_parameter_of_the_query_is_read_as_it_came),
         cmocka_unit_test(an_escaped_path_stays_escaped),
         cmocka_unit_test(a_body_comes_whole_to_the_handler),
         cmocka_unit_test(one_byte_too_many_is_413),
