@@ -389,8 +389,33 @@ static void place_empty(const struct builder *b, struct sync_yaml_node *node)
     }
 }
 
+/*
+ * libfyaml 0.7.12 reads n doubled quotes that touch as 2n - 1 quotes, cuts the text at its true
+ * length and, when there are more than four, loses the memory it read them with. So it is never
+ * asked.
+ */
+static bool is_misread(const struct builder *b, struct fy_event *event)
+{
+    const struct fy_mark *start = fy_event_start_mark(event);
+    const struct fy_mark *end = fy_event_end_mark(event);
+    if (event->scalar.value == NULL || start == NULL || end == NULL ||
+        fy_token_scalar_style(event->scalar.value) != FYSS_SINGLE_QUOTED) {
+        return false;
+    }
+    SYNC_ASSERT(start->input_pos <= end->input_pos && end->input_pos <= b->yaml->size);
+    const char *inner = b->yaml->text + start->input_pos; /* without the outer quotes */
+    return memmem(inner, end->input_pos - start->input_pos, "''''", 4) != NULL;
+}
+
 static sync_status take_scalar(struct builder *b, struct fy_event *event)
 {
+    if (is_misread(b, event)) {
+        int at_line = 1, at_column = 1;
+        mark_of(event, &at_line, &at_column);
+        return refuse(b, at_line, at_column,
+                      "doubled single quotes that touch are not taken here; write the text between "
+                      "double quotes");
+    }
     size_t size = 0;
     const char *text = fy_token_get_text(event->scalar.value, &size);
     struct sync_yaml_node *node = new_node(event, SYNC_YAML_SCALAR);
@@ -508,10 +533,15 @@ static sync_status read_all(const char *path, char **ret_text, size_t *ret_size,
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_FILE, "read %s: %s", path,
                          strerror(errno));
     }
-    char *text = malloc(SYNC_FILE_BYTES_MAX + 1);
-    SYNC_ASSERT(text != NULL);
+    char *text = NULL;
+    size_t size = 0, capacity = 4096;
     errno = 0;
-    size_t size = fread(text, 1, SYNC_FILE_BYTES_MAX + 1, file);
+    do { /* grows as it reads: the file may be a pipe, and most have a few KiB */
+        capacity *= 2;
+        text = realloc(text, capacity);
+        SYNC_ASSERT(text != NULL);
+        size += fread(text + size, 1, capacity - size, file);
+    } while (size == capacity && size <= SYNC_FILE_BYTES_MAX);
     int reason = ferror(file) ? errno : 0;
     (void)fclose(file); /* read only: nothing can be lost */
     if (reason != 0 || size > SYNC_FILE_BYTES_MAX) {

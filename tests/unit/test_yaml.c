@@ -137,6 +137,27 @@ static void anchors_aliases_and_tags_are_refused(void **state)
     refused_text("a: !foo {b: 1}", "tags");
 }
 
+/* libfyaml reads what is refused here as other text, and loses memory when it is long. */
+static void doubled_quotes_that_touch_are_refused(void **state)
+{
+    (void)state;
+    struct sync_yaml *yaml =
+        parse("\xef\xbb\xbfk: ['it''s ''it''', '''', '''x''']\nl: \"x''''y\"\n");
+    const struct sync_yaml_node *root = sync_yaml_root(yaml);
+    const struct sync_yaml_node *list = sync_yaml_get(root, "k");
+    assert_string_equal(sync_yaml_text(sync_yaml_at(list, 0, NULL)), "it's 'it'");
+    assert_string_equal(sync_yaml_text(sync_yaml_at(list, 1, NULL)), "'");
+    assert_string_equal(sync_yaml_text(sync_yaml_at(list, 2, NULL)), "'x'");
+    assert_string_equal(sync_yaml_text(sync_yaml_get(root, "l")), "x''''y");
+    sync_yaml_free(&yaml);
+    refused_text("a: 'b''''c'\n", "x.yaml:1:5: doubled single quotes that touch");
+    refused_text("a: ''''''\n", "x.yaml:1:5: doubled single quotes that touch");
+    refused_text("a:\n- 'x\n  y''''\n  '\n", "x.yaml:2:4: doubled single quotes that touch");
+    refused_text("'k''''': 1\n", "x.yaml:1:2: doubled single quotes that touch");
+    refused_text("'\xc3\xa6''''''''''''''''''''': 1\n",
+                 "x.yaml:1:2: doubled single quotes that touch");
+}
+
 static void a_second_document_is_refused(void **state)
 {
     (void)state;
@@ -239,6 +260,7 @@ int main(void)
         cmocka_unit_test(malformed_text_is_refused_with_its_place),
         cmocka_unit_test(a_key_that_stands_twice_is_refused),
         cmocka_unit_test(anchors_aliases_and_tags_are_refused),
+        cmocka_unit_test(doubled_quotes_that_touch_are_refused),
         cmocka_unit_test(a_second_document_is_refused),
         cmocka_unit_test(keys_that_are_no_text_are_refused),
         cmocka_unit_test(bytes_that_are_not_utf8_are_refused),
