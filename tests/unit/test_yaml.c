@@ -158,6 +158,22 @@ static void doubled_quotes_that_touch_are_refused(void **state)
                  "x.yaml:1:2: doubled single quotes that touch");
 }
 
+/* A continuation is read as other text when blank lines or an escaped backslash are near. */
+static void a_backslash_at_the_end_of_a_quoted_line_is_refused(void **state)
+{
+    (void)state;
+    struct sync_yaml *yaml = parse("k: \"a\\\\ \\n\n  b\"\nl: 'a\\\n  b'\nm: |\n  a\\\n  b\n");
+    const struct sync_yaml_node *root = sync_yaml_root(yaml);
+    assert_string_equal(sync_yaml_text(sync_yaml_get(root, "k")), "a\\ \n b");
+    assert_string_equal(sync_yaml_text(sync_yaml_get(root, "l")), "a\\ b");
+    assert_string_equal(sync_yaml_text(sync_yaml_get(root, "m")), "a\\\nb\n");
+    sync_yaml_free(&yaml);
+    refused_text("a: \"b\\\n  c\"\n", "x.yaml:1:5: a backslash at the end of a line");
+    refused_text("a: \"b\\\\\\\n  c\"\n", "x.yaml:1:5: a backslash at the end of a line");
+    refused_text("a: \"b\\ \t\r\n  c\"\n", "x.yaml:1:5: a backslash at the end of a line");
+    refused_text("\"\\\n\\\n\\\n\"", "x.yaml:1:2: a backslash at the end of a line");
+}
+
 static void a_second_document_is_refused(void **state)
 {
     (void)state;
@@ -261,6 +277,7 @@ int main(void)
         cmocka_unit_test(a_key_that_stands_twice_is_refused),
         cmocka_unit_test(anchors_aliases_and_tags_are_refused),
         cmocka_unit_test(doubled_quotes_that_touch_are_refused),
+        cmocka_unit_test(a_backslash_at_the_end_of_a_quoted_line_is_refused),
         cmocka_unit_test(a_second_document_is_refused),
         cmocka_unit_test(keys_that_are_no_text_are_refused),
         cmocka_unit_test(bytes_that_are_not_utf8_are_refused),
