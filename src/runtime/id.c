@@ -6,6 +6,7 @@
 #include <uuid/uuid.h>
 
 #define STREAM_BYTES_MAX 256
+#define PART_BYTES_MAX   36
 
 /* 002b8d8e-6dce-5ff3-aef6-c1ccad164ddf */
 static const struct sync_uuid event_namespace = {{0x00, 0x2b, 0x8d, 0x8e, 0x6d, 0xce, 0x5f, 0xf3,
@@ -33,11 +34,18 @@ static const char *system_word(enum sync_system system)
     return "SYS"; /* above both sides */
 }
 
+struct sync_uuid sync_id_event_of(enum sync_system system, struct sync_bytes stream,
+                                  const char *part, int64_t sequence)
+{
+    char name[STREAM_BYTES_MAX + PART_BYTES_MAX + 64];
+    SYNC_ASSERT(stream.size <= STREAM_BYTES_MAX && strlen(part) <= PART_BYTES_MAX);
+    int size = snprintf(name, sizeof name, "%s/%.*s/%s%s%lld", system_word(system),
+                        (int)stream.size, stream.size == 0 ? "" : (const char *)stream.data, part,
+                        part[0] == '\0' ? "" : "/", (long long)sequence);
+    return sync_id_v5(&event_namespace, (struct sync_bytes){(const uint8_t *)name, (size_t)size});
+}
+
 struct sync_uuid sync_id_event(enum sync_system system, struct sync_bytes stream, int64_t sequence)
 {
-    char name[STREAM_BYTES_MAX + 64];
-    SYNC_ASSERT(stream.size <= STREAM_BYTES_MAX);
-    int size = snprintf(name, sizeof name, "%s/%.*s/%lld", system_word(system), (int)stream.size,
-                        stream.size == 0 ? "" : (const char *)stream.data, (long long)sequence);
-    return sync_id_v5(&event_namespace, (struct sync_bytes){(const uint8_t *)name, (size_t)size});
+    return sync_id_event_of(system, stream, "", sequence);
 }

@@ -111,6 +111,8 @@ void sync_kafka_producer_free(struct sync_kafka_producer **producer, int timeout
 /* One record to produce; data NULL of key or value = null. tag comes back with the delivery. */
 struct sync_kafka_record {
     const char *topic;
+    bool to_partition; /* to this partition; else the one of the key */
+    int32_t partition;
     struct sync_bytes key, value;
     const struct sync_kafka_header *headers;
     size_t header_count;

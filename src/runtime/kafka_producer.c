@@ -106,7 +106,9 @@ sync_status sync_kafka_produce(struct sync_kafka_producer *p,
 {
     rd_kafka_headers_t *list = headers_of(record);
     rd_kafka_resp_err_t error = rd_kafka_producev(
-        p->handle, RD_KAFKA_V_TOPIC(record->topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        p->handle, RD_KAFKA_V_TOPIC(record->topic),
+        RD_KAFKA_V_PARTITION(record->to_partition ? record->partition : RD_KAFKA_PARTITION_UA),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
         RD_KAFKA_V_KEY(record->key.data, record->key.size),
         RD_KAFKA_V_VALUE((void *)(uintptr_t)record->value.data, record->value.size),
         RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_OPAQUE(record->tag), RD_KAFKA_V_END);

@@ -60,6 +60,24 @@ static void each_part_of_an_event_changes_its_id(void **state)
     }
 }
 
+static void a_row_of_a_snapshot_has_its_id_before_the_number(void **state)
+{
+    (void)state;
+    struct sync_bytes stream = sync_bytes_text("a3.change.1");
+    const char *snapshot = "11111111-2222-4333-8444-555555555555";
+    struct sync_uuid id = sync_id_event_of(SYNC_SYSTEM_ALTINN3, stream, snapshot, 7);
+    struct sync_uuid whole =
+        sync_id_event(SYNC_SYSTEM_ALTINN3,
+                      sync_bytes_text("a3.change.1/11111111-2222-4333-8444-555555555555"), 7);
+    struct sync_uuid tick = sync_id_event_of(SYNC_SYSTEM_ALTINN3, stream, "tick", 7);
+    struct sync_uuid bare = sync_id_event_of(SYNC_SYSTEM_ALTINN3, stream, "", 7);
+    struct sync_uuid live = sync_id_event(SYNC_SYSTEM_ALTINN3, stream, 7);
+    assert_int_equal(sync_uuid_compare(&id, &whole), 0);
+    assert_int_equal(sync_uuid_compare(&bare, &live), 0);
+    assert_int_not_equal(sync_uuid_compare(&tick, &live), 0);
+    check_text(&tick, "8aab0dd3-8dc1-545e-9fbd-79d63acd3aba");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -67,6 +85,7 @@ int main(void)
         cmocka_unit_test(an_empty_name_is_a_name),
         cmocka_unit_test(an_event_has_the_id_of_the_protocol),
         cmocka_unit_test(each_part_of_an_event_changes_its_id),
+        cmocka_unit_test(a_row_of_a_snapshot_has_its_id_before_the_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
