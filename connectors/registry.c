@@ -19,10 +19,10 @@ const struct sync_store *sync_store_find(const char *name)
     return NULL;
 }
 
-const struct sync_lane_store *sync_lane_store_find(const char *target)
+const struct sync_lane_store *sync_lane_store_find(const char *store, const char *target)
 {
     for (size_t i = 0; i < sizeof lanes / sizeof lanes[0]; i++) {
-        if (strcmp(lanes[i]->target, target) == 0) {
+        if (strcmp(lanes[i]->store, store) == 0 && strcmp(lanes[i]->target, target) == 0) {
             return lanes[i];
         }
     }

@@ -691,18 +691,18 @@ static bool is_key_of(struct sync_bytes key, int32_t altinn2_id)
 }
 
 /* CS-01: ids and the Kafka key. */
-static bool intake_ids(const struct sync_route *route, const struct status_change *change,
-                       const struct sync_context *ctx, struct sync_fold *ret_fold)
+static bool intake_ids(const struct status_change *change, const struct sync_context *ctx,
+                       struct sync_fold *ret_fold)
 {
     if (change->has_altinn2_id && change->altinn2_id <= 0) {
         return park(ret_fold, CS_01, SYNC_CODE_FIELD_RANGE, "altinn2_id",
                     "The Altinn 2 id is not above 0.");
     }
-    if (!change->has_altinn2_id && route->from == SYNC_SYSTEM_ALTINN2) {
+    if (!change->has_altinn2_id && ctx->topic_system == SYNC_SYSTEM_ALTINN2) {
         return park(ret_fold, CS_01, SYNC_CODE_FIELD_MISSING, "altinn2_id",
                     "A record of Altinn 2 has no Altinn 2 id.");
     }
-    if (!change->has_altinn3_id && route->from == SYNC_SYSTEM_ALTINN3) {
+    if (!change->has_altinn3_id && ctx->topic_system == SYNC_SYSTEM_ALTINN3) {
         return park(ret_fold, CS_01, SYNC_CODE_FIELD_MISSING, "altinn3_id",
                     "A record of Altinn 3 has no Altinn 3 id.");
     }
@@ -714,10 +714,10 @@ static bool intake_ids(const struct sync_route *route, const struct status_chang
 }
 
 /* CS-01: the other fields whose range the decoder does not know. */
-static bool intake_range(const struct sync_route *route, const struct status_change *change,
-                         const struct sync_context *ctx, struct sync_fold *ret_fold)
+static bool intake_range(const struct status_change *change, const struct sync_context *ctx,
+                         struct sync_fold *ret_fold)
 {
-    if (status_system_of(&change->source) != route->from) {
+    if (status_system_of(&change->source) != ctx->topic_system) {
         return park(ret_fold, CS_01, SYNC_CODE_FIELD_RANGE, "source.system",
                     "The source is not the system that the topic stands for.");
     }
@@ -737,7 +737,7 @@ static bool intake_range(const struct sync_route *route, const struct status_cha
         return park(ret_fold, CS_01, SYNC_CODE_FIELD_RANGE, "mode",
                     "The mode is neither LIVE nor HISTORY.");
     }
-    return intake_ids(route, change, ctx, ret_fold);
+    return intake_ids(change, ctx, ret_fold);
 }
 
 /* CS-07, CS-08: the broker's clock judges, so that a replay decides alike. */
@@ -768,20 +768,20 @@ static bool intake(const struct sync_route *route, const void *input,
                    const struct sync_context *ctx, struct sync_fold *ret_fold)
 {
     const struct status_change *change = input;
-    if (intake_range(route, change, ctx, ret_fold)) {
+    if (intake_range(change, ctx, ret_fold)) {
         return true;
     }
     if (status_kind_name(change->kind) == NULL) {
         return park(ret_fold, CS_02, SYNC_CODE_KIND_UNKNOWN, "kind", "The kind is not known.");
     }
-    if (change->has_origin &&
-        (change->origin.stream.size == 0 || status_system_of(&change->origin) == route->from)) {
+    if (change->has_origin && (change->origin.stream.size == 0 ||
+                               status_system_of(&change->origin) == ctx->topic_system)) {
         return park(ret_fold, CS_03, SYNC_CODE_ORIGIN, "origin",
                     "The origin is incomplete or of the record's own system.");
     }
     if (is_echo(route, change)) {
         /* An echo from Altinn 2 says that Altinn 2 holds the flag; only the fold can set that. */
-        if (route->from == SYNC_SYSTEM_ALTINN2) {
+        if (ctx->topic_system == SYNC_SYSTEM_ALTINN2) {
             return false;
         }
         *ret_fold = by(CS_04);
@@ -792,7 +792,7 @@ static bool intake(const struct sync_route *route, const void *input,
         return true;
     }
     if (status_kind_is_passive(change->kind) &&
-        (change->mode == STATUS_LIVE || route->from == SYNC_SYSTEM_ALTINN3)) {
+        (change->mode == STATUS_LIVE || ctx->topic_system == SYNC_SYSTEM_ALTINN3)) {
         *ret_fold = by(CS_06);
         return true;
     }
@@ -1061,7 +1061,7 @@ static sync_status fold(const struct sync_route *route, void *entity, const void
     struct status_state *state = entity;
     const struct status_change *change = input;
     if (is_echo(route, change)) {
-        if (route->from == SYNC_SYSTEM_ALTINN2) {
+        if (ctx->topic_system == SYNC_SYSTEM_ALTINN2) {
             decide_echo(state, change);
         }
         *ret_fold = by(CS_04);
@@ -1083,7 +1083,8 @@ static sync_status fold(const struct sync_route *route, void *entity, const void
         return SYNC_OK;
     }
     struct deciding d = {state, change, ctx, fact, ret_effects};
-    *ret_fold = by(route->from == SYNC_SYSTEM_ALTINN2 ? decide_altinn2(&d) : decide_altinn3(&d));
+    *ret_fold =
+        by(ctx->topic_system == SYNC_SYSTEM_ALTINN2 ? decide_altinn2(&d) : decide_altinn3(&d));
     return SYNC_OK;
 }
 
@@ -1155,11 +1156,15 @@ static const struct sync_field fields[] = {
     {"altinn2_party_id", SYNC_FIELD_INT, AT(altinn2_party_id), AT(has_altinn2_party), NULL, 0},
 };
 
+static const struct sync_input from_altinn2[] = {
+    {"altinn2.correspondence-status.v1", SYNC_SYSTEM_ALTINN2}};
+static const struct sync_input from_altinn3[] = {
+    {"altinn3.correspondence-status.v1", SYNC_SYSTEM_ALTINN3}};
+static const char *const bridge[] = {"altinn2", NULL};
+
 static const struct sync_route routes[] = {
-    {"status-to-altinn3", "altinn2.correspondence-status.v1", SYNC_SYSTEM_ALTINN2,
-     SYNC_SYSTEM_ALTINN3, NULL},
-    {"status-to-altinn2", "altinn3.correspondence-status.v1", SYNC_SYSTEM_ALTINN3,
-     SYNC_SYSTEM_ALTINN2, "altinn2"},
+    {"status-to-altinn3", from_altinn2, 1, SYNC_SYSTEM_ALTINN3, NULL, NULL},
+    {"status-to-altinn2", from_altinn3, 1, SYNC_SYSTEM_ALTINN2, bridge, NULL},
 };
 
 static const struct sync_option options[] = {
@@ -1183,6 +1188,7 @@ const struct sync_processor sync_processor_correspondence_status = {
     .name = "correspondence-status",
     .purpose = "Keeps what happened to a message equal in Altinn 2 and Altinn 3.",
     .schema = "no.altinn.sync.StatusChange",
+    .home = "correspondence",
     .fields = fields,
     .field_count = COUNT_OF(fields),
     .routes = routes,

@@ -563,11 +563,25 @@ static const struct sync_field fields[] = {
     {"by", SYNC_FIELD_ENUM, AT(by), REQUIRED, actors, 0},
 };
 
+static const struct sync_input live_to_altinn3[] = {
+    {"altinn2.delegation.v1", SYNC_SYSTEM_ALTINN2},
+    {"sync.delegation-sys.v1", SYNC_SYSTEM_SYS},
+};
+static const struct sync_input live_to_altinn2[] = {{"altinn3.delegation.v1", SYNC_SYSTEM_ALTINN3}};
+static const struct sync_input backlog_to_altinn3[] = {
+    {"altinn2.delegation-backlog.v1", SYNC_SYSTEM_ALTINN2}};
+static const struct sync_input backlog_to_altinn2[] = {
+    {"altinn3.delegation-backlog.v1", SYNC_SYSTEM_ALTINN3}};
+static const char *const bridge[] = {"altinn2", "altinn2-cache", NULL};
+
+/* The backlog queues its effects in the lanes of the live route (DL-103). */
 static const struct sync_route routes[] = {
-    {"delegation-to-altinn3", "altinn2.delegation.v1", SYNC_SYSTEM_ALTINN2, SYNC_SYSTEM_ALTINN3,
-     NULL},
-    {"delegation-to-altinn2", "altinn3.delegation.v1", SYNC_SYSTEM_ALTINN3, SYNC_SYSTEM_ALTINN2,
-     "altinn2"},
+    {"delegation-to-altinn3", live_to_altinn3, 2, SYNC_SYSTEM_ALTINN3, NULL, NULL},
+    {"delegation-to-altinn2", live_to_altinn2, 1, SYNC_SYSTEM_ALTINN2, bridge, NULL},
+    {"delegation-backlog-to-altinn3", backlog_to_altinn3, 1, SYNC_SYSTEM_ALTINN3, NULL,
+     "delegation-to-altinn3"},
+    {"delegation-backlog-to-altinn2", backlog_to_altinn2, 1, SYNC_SYSTEM_ALTINN2, NULL,
+     "delegation-to-altinn2"},
 };
 
 static const struct sync_option options[] = {
@@ -586,6 +600,7 @@ const struct sync_processor sync_processor_delegation = {
     .name = "delegation",
     .purpose = "Keeps who may act for whom equal in Altinn 2 and Altinn 3.",
     .schema = "no.altinn.sync.DelegationChange",
+    .home = "authorization",
     .fields = fields,
     .field_count = COUNT_OF(fields),
     .routes = routes,

@@ -13,6 +13,7 @@
 #include <runtime/health.h>
 #include <runtime/log.h>
 #include <runtime/metrics.h>
+#include <runtime/route.h>
 #include <runtime/secret.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -486,11 +487,7 @@ static sync_status run_turns(struct receiver *receiver, struct sync_error *err)
 static sync_status find_topic(struct receiver *receiver, struct sync_error *err)
 {
     const struct sync_processor *processor = &sync_processor_correspondence_status;
-    for (size_t i = 0; i < processor->route_count; i++) {
-        if (processor->routes[i].from == SYNC_SYSTEM_ALTINN2) {
-            receiver->topic = processor->routes[i].topic;
-        }
-    }
+    receiver->topic = sync_route_topic_from(processor, SYNC_SYSTEM_ALTINN2);
     SYNC_ASSERT(receiver->topic);
     sync_status status =
         sync_schema_set_new(receiver->config->schemas_dir, &receiver->schemas, err);

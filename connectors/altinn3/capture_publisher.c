@@ -8,6 +8,7 @@
 #include <runtime/clock.h>
 #include <runtime/health.h>
 #include <runtime/log.h>
+#include <runtime/route.h>
 
 #define IDLE_MS          100
 #define WAITING_MS       20        /* while changes wait for an id */
@@ -536,11 +537,7 @@ sync_status capture_publisher_init(struct capture_publisher *publisher,
     publisher->stream = stream;
     publisher->schema = schema;
     publisher->asking_us = sync_clock_monotonic_us();
-    for (size_t i = 0; i < processor->route_count; i++) {
-        if (processor->routes[i].from == SYNC_SYSTEM_ALTINN3) {
-            publisher->topic = processor->routes[i].topic;
-        }
-    }
+    publisher->topic = sync_route_topic_from(processor, SYNC_SYSTEM_ALTINN3);
     SYNC_ASSERT(publisher->topic);
     sync_prefix_init(&publisher->prefix, publisher->units, CAPTURE_UNITS_MAX, 0);
     sync_status status = sync_db_new(

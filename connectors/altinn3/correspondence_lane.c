@@ -599,6 +599,7 @@ static enum sync_lane_answer answer(bool failed, int code, const char **ret_rule
 
 extern const struct sync_lane_store sync_lane_store_correspondence;
 const struct sync_lane_store sync_lane_store_correspondence = {
+    .store = "correspondence",
     .target = "altinn2",
     .exhausted_rule = "CS-57",
     .answer = answer,

@@ -106,7 +106,7 @@ static bool needs_call(struct status_state *state, const struct status_fact *fac
 }
 
 /* Nothing that the record could set is missing. Whatever is in doubt takes the lock. */
-static bool is_settled(const struct sync_route *route, struct status_state *state,
+static bool is_settled(enum sync_system topic_system, struct status_state *state,
                        const struct status_fact *fact, const struct status_change *change)
 {
     if (state->mapping != STATUS_MAPPED) {
@@ -115,7 +115,7 @@ static bool is_settled(const struct sync_route *route, struct status_state *stat
     if (change->has_altinn3_id && sync_uuid_compare(&change->altinn3_id, &state->altinn3_id) != 0) {
         return false; /* CS-11 */
     }
-    if (route->from == SYNC_SYSTEM_ALTINN3) {
+    if (topic_system == SYNC_SYSTEM_ALTINN3) {
         return fact->in_a3 && !needs_call(state, fact, change);
     }
     const int32_t *flag = status_flag_of(state, change->kind);
@@ -128,7 +128,7 @@ static void settle_record(struct sync_record *record, const struct sync_result *
     struct status_fact fact;
     const struct status_change *change = record->change;
     read_answer(result, row, &state, &fact);
-    if (!is_settled(record->route, &state, &fact, change)) {
+    if (!is_settled(record->context.topic_system, &state, &fact, change)) {
         return;
     }
     bool echo = change->has_origin && status_system_of(&change->origin) == record->route->to;

@@ -44,11 +44,23 @@ struct sync_field {
     size_t size_max;            /* SYNC_FIELD_TEXT: bytes; 0 = no bound of its own */
 };
 
+/* One topic that a route reads, and the side of birth that the topic stands for. */
+struct sync_input {
+    const char *topic;
+    enum sync_system from;
+};
+
+/*
+ * One consumer. Inputs of one route are co-partitioned: partitions with equal numbers hold the same
+ * keys. The lanes of the targets have the partitions of the first input's topic.
+ */
 struct sync_route {
-    const char *name;          /* = consumer group = scope */
-    const char *topic;         /* live topic it reads */
-    enum sync_system from, to; /* side of birth, side it is applied to */
-    const char *target;        /* outside target whose lane this route sends, NULL = none */
+    const char *name; /* = consumer group = scope */
+    const struct sync_input *inputs;
+    size_t input_count;
+    enum sync_system to;        /* side it is applied to */
+    const char *const *targets; /* outside targets whose lanes it sends, NULL-ended; NULL = none */
+    const char *yields_to;      /* backlog: the live route it gives way to; NULL = none */
 };
 
 /*
@@ -94,14 +106,23 @@ struct sync_context {
     bool released;                 /* decided again: hold rules do not apply any more */
 };
 
-#define SYNC_EFFECT_NAME_MAX 112
-#define SYNC_EFFECT_BODY_MAX 512
+#define SYNC_EFFECT_NAME_MAX    112
+#define SYNC_EFFECT_BODY_MAX    512
+#define SYNC_LANE_KEY_SIZE      80 /* two UUIDs and what parts them, or the longest status key */
+#define SYNC_PARTITION_KEY_SIZE 40 /* a UUID, or "p:" and a number */
 
 /* One intended outward act. Its id is UUIDv5(namespace, "altinn-sync/" + name). */
 struct sync_effect {
     char name[SYNC_EFFECT_NAME_MAX];
     const char *target; /* altinn2, dialog, event, blob: static text */
     struct sync_uuid namespace_id;
+    /* "" = the entity's key. Effects with one lane key leave in order; withdraw reaches only them
+     */
+    char lane_key[SYNC_LANE_KEY_SIZE];
+    /* "" = the entity's key. Its partition, in the topic of the route that sends to target, is that
+     * of the lane */
+    char partition_key[SYNC_PARTITION_KEY_SIZE];
+    int64_t delay_us; /* sent that much later at the earliest; hurries none before it */
     char body[SYNC_EFFECT_BODY_MAX]; /* frozen JSON text, bytes that every attempt is made from */
     size_t body_size;
     bool closed; /* the target is closed: stored as closed */
@@ -134,11 +155,20 @@ struct sync_fold {
     /* held: which id is waited for, as in sync.hold; NULL = the entity itself is missing */
     const char *missing_kind; /* static text */
     char missing_id[136];
+    /*
+     * A part of the record that is set aside by itself while the rest counts by outcome: a row in
+     * sync.parked, no count. code 0 = none; all texts static.
+     */
+    struct {
+        enum sync_code code;
+        const char *field, *reason, *rule;
+    } part;
 };
 
 /* decided = the intake alone gave the outcome; the entity's state is not needed. */
 struct sync_processor {
     const char *name, *purpose, *schema; /* schema: full Avro name */
+    const char *home; /* database that holds its state: correspondence, authorization */
     const struct sync_field *fields;
     size_t field_count;
     const struct sync_route *routes;

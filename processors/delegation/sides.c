@@ -217,6 +217,8 @@ static struct sync_effect *effect_add(struct sync_effects *effects,
     SYNC_ASSERT(effects->count < SYNC_FOLD_EFFECTS_MAX);
     struct sync_effect *effect = &effects->items[effects->count++];
     *effect = (struct sync_effect){.target = "altinn2", .namespace_id = key->id};
+    sync_uuid_format(&key->id, effect->lane_key);
+    sync_uuid_format(&key->name.from, effect->partition_key); /* DL-103 */
     return effect;
 }
 

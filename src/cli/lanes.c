@@ -7,6 +7,7 @@
 
 #include "../core/limits.h"
 #include "../runtime/digest.h"
+#include "../runtime/route.h"
 #include "../runtime/store.h"
 #include "../runtime/time_text.h"
 
@@ -205,14 +206,9 @@ static int read_wish(int argc, char **argv, struct wish *ret_wish)
 
 static bool find_lane(const char *target, struct lane *ret_lane)
 {
-    ret_lane->store = sync_lane_store_find(target);
-    for (size_t i = 0; sync_processors[i] != NULL; i++) {
-        for (size_t j = 0; j < sync_processors[i]->route_count; j++) {
-            const struct sync_route *route = &sync_processors[i]->routes[j];
-            if (route->target && strcmp(route->target, target) == 0) {
-                ret_lane->route = route;
-            }
-        }
+    for (size_t i = 0; sync_processors[i] != NULL && ret_lane->route == NULL; i++) {
+        ret_lane->route = sync_route_to(sync_processors[i], target);
+        ret_lane->store = sync_lane_store_find(sync_processors[i]->store, target);
     }
     return ret_lane->store && ret_lane->route;
 }
@@ -242,7 +238,7 @@ static sync_status read_preview(struct opening *opening, struct sync_error *err)
     opening->closed = sync_result_int8(&counts, 0, 1);
     opening->no_route = sync_result_int8(&counts, 0, 2);
     sync_params_init(&params, &opening->arena);
-    sync_params_text(&params, opening->lane.route->topic);
+    sync_params_text(&params, sync_route_lane_topic(opening->lane.route));
     SYNC_RESULT topic = {0};
     status = sync_db_exec(opening->db, &topic_statement, &params, &topic, err);
     if (sync_is_ok(status) && topic.rows == 1) {
@@ -252,7 +248,8 @@ static sync_status read_preview(struct opening *opening, struct sync_error *err)
         return sync_fail(
             err, SYNC_CLASS_FATAL, SYNC_CODE_REFUSED,
             "open lanes of %s: the number of partitions of %s is not known yet; start %s once",
-            opening->wish.target, opening->lane.route->topic, opening->lane.route->name);
+            opening->wish.target, sync_route_lane_topic(opening->lane.route),
+            opening->lane.route->name);
     }
     return status;
 }
@@ -367,7 +364,7 @@ static sync_status open_step(struct opening *opening, struct sync_error *err)
     sync_params_uuid_array(&params, step.ids, NULL, step.count);
     sync_params_int4_array(&params, step.partitions, NULL, step.count);
     sync_params_text(&params, opening->lane.route->name);
-    sync_params_text(&params, opening->lane.route->topic);
+    sync_params_text(&params, sync_route_lane_topic(opening->lane.route));
     return sync_db_exec(opening->db, &wait_statement, &params, NULL, err);
 }
 

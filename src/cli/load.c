@@ -7,6 +7,7 @@
 
 #include "../core/limits.h"
 #include "../runtime/clock.h"
+#include "../runtime/route.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -66,16 +67,12 @@ static void load_done(struct load **load)
 static bool find_route(struct load *load)
 {
     struct sync_applier *applier = &load->run.applier;
-    for (size_t i = 0; sync_processors[i]; i++) {
-        for (size_t k = 0; k < sync_processors[i]->route_count; k++) {
-            if (strcmp(sync_processors[i]->routes[k].name, load->run.loader->route) == 0) {
-                applier->processor = sync_processors[i];
-                applier->route = &sync_processors[i]->routes[k];
-                applier->scope = applier->route->name;
-                applier->store = sync_store_find(sync_processors[i]->store);
-            }
-        }
+    applier->route = sync_route_find(load->run.loader->route, &applier->processor);
+    if (applier->route == NULL) {
+        return false;
     }
+    applier->scope = applier->route->name;
+    applier->store = sync_store_find(applier->processor->store);
     return applier->store != NULL;
 }
 
@@ -93,6 +90,7 @@ static sync_status open_settings(struct load *load, struct sync_error *err)
         status = sync_decoder_new(load->schemas, applier->processor, &load->decoder, err);
     }
     applier->topics = load->topics;
+    applier->config = config;
     applier->decoder = load->decoder;
     applier->decision_mode = strcmp(config->decision_mode, "full") == 0      ? 2
                              : strcmp(config->decision_mode, "sampled") == 0 ? 1

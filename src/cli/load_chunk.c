@@ -17,7 +17,7 @@ static sync_status write_and_decide(struct load_run *run, struct sync_load_line 
     struct sync_batch batch = {.processor = run->applier.processor,
                                .route = run->applier.route,
                                .scope = run->applier.scope,
-                               .topic = run->applier.route->topic,
+                               .topic = run->applier.route->inputs[0].topic,
                                .arena = &run->arena,
                                .now_us = now_us};
     sync_status status = run->loader->write(run->applier.db, lines, count, &run->arena, err);

@@ -1,27 +1,13 @@
 /* processors list and describe: the catalogue of what this binary can apply. */
 #include "cli.h"
 
+#include "../runtime/route.h"
 #include "../runtime/suggest.h"
 
 #include <altinn_sync/processor.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *side(enum sync_system system)
-{
-    switch (system) {
-    case SYNC_SYSTEM_NONE:
-        return "";
-    case SYNC_SYSTEM_ALTINN2:
-        return "Altinn 2";
-    case SYNC_SYSTEM_ALTINN3:
-        return "Altinn 3";
-    case SYNC_SYSTEM_SYS:
-        return "above both";
-    }
-    return "";
-}
 
 static const char *outcome_word(enum sync_outcome outcome)
 {
@@ -67,14 +53,31 @@ static const char *type_word(enum sync_field_type type)
     return "";
 }
 
+static void list_targets(const struct sync_route *route, char *ret_text, size_t size)
+{
+    size_t used = 0;
+    ret_text[0] = '\0';
+    for (size_t i = 0; route->targets != NULL && route->targets[i] != NULL && used < size; i++) {
+        used += (size_t)snprintf(ret_text + used, size - used, "%s%s", i > 0 ? ", " : "",
+                                 route->targets[i]);
+    }
+}
+
 /* The four parts of a processor as tables, for both forms of output. */
 static struct sync_table *routes_of(const struct sync_processor *processor)
 {
-    struct sync_table *table = sync_table_new(SYNC_CELLS("route", "from", "to", "topic", "target"));
+    struct sync_table *table =
+        sync_table_new(SYNC_CELLS("route", "from", "to", "topic", "target", "gives way to"));
     for (size_t i = 0; i < processor->route_count; i++) {
         const struct sync_route *route = &processor->routes[i];
-        sync_table_row(table, SYNC_CELLS(route->name, side(route->from), side(route->to),
-                                         route->topic, route->target != NULL ? route->target : ""));
+        char targets[80];
+        list_targets(route, targets, sizeof targets);
+        for (size_t j = 0; j < route->input_count; j++) {
+            sync_table_row(table,
+                           SYNC_CELLS(route->name, sync_route_side(route->inputs[j].from),
+                                      sync_route_side(route->to), route->inputs[j].topic, targets,
+                                      route->yields_to != NULL ? route->yields_to : ""));
+        }
     }
     return table;
 }
@@ -132,8 +135,12 @@ int sync_cli_processors_list(struct sync_cli *cli, int argc, char **argv)
         const struct sync_processor *processor = sync_processors[i];
         for (size_t j = 0; j < processor->route_count; j++) {
             const struct sync_route *route = &processor->routes[j];
-            sync_table_row(table, SYNC_CELLS(processor->name, route->name, side(route->from),
-                                             side(route->to), route->topic));
+            for (size_t k = 0; k < route->input_count; k++) {
+                sync_table_row(table,
+                               SYNC_CELLS(processor->name, route->name,
+                                          sync_route_side(route->inputs[k].from),
+                                          sync_route_side(route->to), route->inputs[k].topic));
+            }
         }
     }
     sync_table_print(&table, cli->json, stdout);
@@ -164,8 +171,8 @@ static const struct sync_processor *find(const char *name, const char **ret_near
 
 static void describe_text(const struct sync_processor *processor)
 {
-    (void)printf("%s: %s\n\nschema  %s\nstore   %s\n", processor->name, processor->purpose,
-                 processor->schema, processor->store);
+    (void)printf("%s: %s\n\nschema  %s\nstore   %s\nhome    %s\n", processor->name,
+                 processor->purpose, processor->schema, processor->store, processor->home);
     struct sync_table *parts[] = {routes_of(processor), rules_of(processor), fields_of(processor),
                                   options_of(processor)};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
@@ -183,6 +190,7 @@ static void describe_json(const struct sync_processor *processor)
     sync_json_put_text(&w, "purpose", processor->purpose);
     sync_json_put_text(&w, "schema", processor->schema);
     sync_json_put_text(&w, "store", processor->store);
+    sync_json_put_text(&w, "home", processor->home);
     struct sync_table *parts[] = {routes_of(processor), rules_of(processor), fields_of(processor),
                                   options_of(processor)};
     static const char *const names[] = {"routes", "rules", "fields", "options"};

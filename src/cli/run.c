@@ -4,39 +4,17 @@
 
 #include "../runtime/consumer.h"
 #include "../runtime/log.h"
+#include "../runtime/route.h"
 #include "../runtime/suggest.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUTES_MAX 64
-
-/* The route of a name, or NULL; its processor in ret_processor. */
-static const struct sync_route *route_find(const char *name,
-                                           const struct sync_processor **ret_processor)
-{
-    for (size_t i = 0; sync_processors[i] != NULL; i++) {
-        for (size_t j = 0; j < sync_processors[i]->route_count; j++) {
-            if (strcmp(sync_processors[i]->routes[j].name, name) == 0) {
-                *ret_processor = sync_processors[i];
-                return &sync_processors[i]->routes[j];
-            }
-        }
-    }
-    return NULL;
-}
-
 static int refuse_name(const char *name)
 {
-    const char *names[ROUTES_MAX];
-    size_t count = 0;
-    for (size_t i = 0; sync_processors[i] != NULL; i++) {
-        for (size_t j = 0; j < sync_processors[i]->route_count && count < ROUTES_MAX; j++) {
-            names[count++] = sync_processors[i]->routes[j].name;
-        }
-    }
-    const char *meant = sync_suggest(name, names, count);
+    const char *names[SYNC_ROUTES_MAX];
+    const char *meant = sync_suggest(name, names, sync_route_names(names));
     if (meant == NULL) {
         return sync_cli_usage("run", "no route has the name \"%s\"", name);
     }
@@ -56,23 +34,41 @@ static sync_status check(const struct sync_consumer_options *options, struct syn
 {
     const struct sync_route *route = options->route;
     for (size_t i = 0; i < options->processor->route_count; i++) {
-        const char *topic = options->processor->routes[i].topic;
-        if (sync_topics_find(options->topics, topic) == NULL) {
-            return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG,
-                             "run %s: topics.file does not name %s; add it", route->name, topic);
+        const struct sync_route *each = &options->processor->routes[i];
+        for (size_t j = 0; j < each->input_count; j++) {
+            const char *topic = each->inputs[j].topic;
+            if (sync_topics_find(options->topics, topic) == NULL) {
+                return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG,
+                                 "run %s: topics.file does not name %s; add it", route->name,
+                                 topic);
+            }
         }
     }
-    if (route->target != NULL && options->config->bridge_base_url[0] == '\0') {
+    if (route->targets != NULL && options->config->bridge_base_url[0] == '\0') {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG,
                          "run %s: it sends to %s, but bridge.base_url is empty; set it",
-                         route->name, route->target);
+                         route->name, route->targets[0]);
     }
     return SYNC_OK;
 }
 
-static const char *side(enum sync_system system)
+static void describe_route(const struct sync_route *route, struct sync_table *facts)
 {
-    return system == SYNC_SYSTEM_ALTINN2 ? "Altinn 2" : "Altinn 3";
+    for (size_t i = 0; i < route->input_count; i++) {
+        sync_table_row(facts, SYNC_CELLS("from", sync_route_side(route->inputs[i].from)));
+        sync_table_row(facts, SYNC_CELLS("topic", route->inputs[i].topic));
+    }
+    sync_table_row(facts, SYNC_CELLS("to", sync_route_side(route->to)));
+    sync_table_row(facts, SYNC_CELLS("group", route->name));
+    sync_table_row(facts, SYNC_CELLS("sink: database", "atomic"));
+    for (size_t i = 0; route->targets != NULL && route->targets[i] != NULL; i++) {
+        char sink[64];
+        (void)snprintf(sink, sizeof sink, "sink: %s", route->targets[i]);
+        sync_table_row(facts, SYNC_CELLS(sink, "keyed"));
+    }
+    if (route->yields_to != NULL) {
+        sync_table_row(facts, SYNC_CELLS("gives way to", route->yields_to));
+    }
 }
 
 static int describe(const struct sync_cli *cli, const struct sync_consumer_options *options)
@@ -83,16 +79,8 @@ static int describe(const struct sync_cli *cli, const struct sync_consumer_optio
     struct sync_table *facts = sync_table_new(SYNC_CELLS("what", "value"));
     sync_table_row(facts, SYNC_CELLS("route", route->name));
     sync_table_row(facts, SYNC_CELLS("processor", options->processor->name));
-    sync_table_row(facts, SYNC_CELLS("from", side(route->from)));
-    sync_table_row(facts, SYNC_CELLS("to", side(route->to)));
-    sync_table_row(facts, SYNC_CELLS("topic", route->topic));
-    sync_table_row(facts, SYNC_CELLS("group", route->name));
-    sync_table_row(facts, SYNC_CELLS("sink: database", "atomic"));
-    if (route->target != NULL) {
-        char sink[64];
-        (void)snprintf(sink, sizeof sink, "sink: %s", route->target);
-        sync_table_row(facts, SYNC_CELLS(sink, "keyed"));
-    }
+    sync_table_row(facts, SYNC_CELLS("home", options->processor->home));
+    describe_route(route, facts);
     sync_table_row(facts, SYNC_CELLS("worst-case memory in bytes", memory));
     struct sync_table *rules = sync_table_new(SYNC_CELLS("rule", "meaning"));
     for (size_t i = 0; i < options->processor->rule_count; i++) {
@@ -125,7 +113,7 @@ int sync_cli_run(struct sync_cli *cli, int argc, char **argv)
         return refused;
     }
     struct sync_consumer_options options = {.config = &cli->config, .sources = &cli->sources};
-    options.route = route_find(argv[0], &options.processor);
+    options.route = sync_route_find(argv[0], &options.processor);
     if (options.route == NULL) {
         return refuse_name(argv[0]);
     }

@@ -287,7 +287,7 @@ static void draw_route(struct pen *pen, const struct status_snapshot *s,
     end_line(pen);
     char direction[64] = "";
     if (row->route != NULL) {
-        (void)snprintf(direction, sizeof direction, "%s → %s", side(row->route->from),
+        (void)snprintf(direction, sizeof direction, "%s → %s", side(row->route->inputs[0].from),
                        side(row->route->to));
     }
     (void)fputs("  ", pen->out);

@@ -2,6 +2,7 @@
 #include "status.h"
 
 #include "../runtime/clock.h"
+#include "../runtime/route.h"
 
 #include <string.h>
 
@@ -77,18 +78,6 @@ static void copy_text(struct sync_bytes text, char *ret_text, size_t size)
     (void)snprintf(ret_text, size, "%.*s", (int)text.size, (const char *)text.data);
 }
 
-static const struct sync_route *route_of(const char *name)
-{
-    for (size_t i = 0; sync_processors[i] != NULL; i++) {
-        for (size_t j = 0; j < sync_processors[i]->route_count; j++) {
-            if (strcmp(sync_processors[i]->routes[j].name, name) == 0) {
-                return &sync_processors[i]->routes[j];
-            }
-        }
-    }
-    return NULL;
-}
-
 /* Row of a scope, made at first sight; NULL when there are too many. */
 static struct status_route *route_row(struct status_snapshot *snapshot, const char *scope)
 {
@@ -100,10 +89,11 @@ static struct status_route *route_row(struct status_snapshot *snapshot, const ch
     if (snapshot->route_count == STATUS_ROUTES_MAX) {
         return NULL;
     }
+    const struct sync_processor *processor = NULL;
     struct status_route *row = &snapshot->routes[snapshot->route_count++];
     memset(row, 0, sizeof *row);
     (void)snprintf(row->scope, sizeof row->scope, "%s", scope);
-    row->route = route_of(scope);
+    row->route = sync_route_find(scope, &processor);
     row->rate = -1;
     row->lag = STATUS_UNKNOWN;
     return row;
@@ -138,10 +128,10 @@ static struct status_route *row_at(struct status_snapshot *snapshot,
 /* Every route of this binary has a row, also before its first claim. */
 static void begin(struct status_snapshot *snapshot)
 {
-    for (size_t i = 0; sync_processors[i] != NULL; i++) {
-        for (size_t j = 0; j < sync_processors[i]->route_count; j++) {
-            (void)route_row(snapshot, sync_processors[i]->routes[j].name);
-        }
+    const char *names[SYNC_ROUTES_MAX];
+    size_t count = sync_route_names(names);
+    for (size_t i = 0; i < count; i++) {
+        (void)route_row(snapshot, names[i]);
     }
     for (size_t i = 0; i < snapshot->route_count; i++) {
         struct status_route *row = &snapshot->routes[i];

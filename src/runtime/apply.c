@@ -7,6 +7,7 @@
 
 #include "../core/limits.h"
 #include "apply_parts.h"
+#include "route.h"
 
 sync_status apply_full(struct sync_error *err)
 {
@@ -79,7 +80,7 @@ static void check_key(const struct sync_applier *applier, struct sync_record *re
 }
 
 static void intake_record(struct sync_applier *applier, struct sync_batch *batch,
-                          struct sync_record *record)
+                          enum sync_system from, struct sync_record *record)
 {
     record->scope = batch->scope;
     record->topic = batch->topic;
@@ -89,7 +90,7 @@ static void intake_record(struct sync_applier *applier, struct sync_batch *batch
     record->context = (struct sync_context){
         .appended_us = record->timestamp_ms * 1000,
         .decided_us = record->timestamp_ms * 1000,
-        .topic_system = batch->route->from,
+        .topic_system = from,
         .key = record->key,
     };
     if (record->error.class != SYNC_CLASS_OK) {
@@ -115,18 +116,20 @@ static void intake_record(struct sync_applier *applier, struct sync_batch *batch
 
 void sync_apply_intake(struct sync_applier *applier, struct sync_batch *batch)
 {
+    const struct sync_input *input = sync_route_input(batch->route, batch->topic);
+    SYNC_ASSERT(input != NULL);
     for (size_t i = 0; i < batch->record_count; i++) {
-        intake_record(applier, batch, &batch->records[i]);
+        intake_record(applier, batch, input->from, &batch->records[i]);
     }
 }
 
 /* Entities ------------------------------------------------------------------------------------ */
 
-static size_t hash_of(const struct sync_key *key)
+size_t apply_hash(const char *text, size_t size)
 {
     size_t hash = 14695981039346656037U;
-    for (size_t i = 0; i < key->size; i++) {
-        hash = (hash ^ (uint8_t)key->text[i]) * 1099511628211U;
+    for (size_t i = 0; i < size; i++) {
+        hash = (hash ^ (uint8_t)text[i]) * 1099511628211U;
     }
     return hash;
 }
@@ -139,7 +142,7 @@ static bool same_key(const struct sync_key *a, const struct sync_key *b)
 /* Slot of a key: the one that holds it, or the free one where it would stand. */
 static uint32_t *slot_of(const struct apply *apply, const struct sync_key *key)
 {
-    size_t at = hash_of(key) & (apply->slot_count - 1);
+    size_t at = apply_hash(key->text, key->size) & (apply->slot_count - 1);
     while (apply->slots[at] != 0 &&
            !same_key(&apply->batch->entities[apply->slots[at] - 1].key, key)) {
         at = (at + 1) & (apply->slot_count - 1);
@@ -195,8 +198,7 @@ static sync_status collect_entities(struct apply *apply, const struct sync_key *
 sync_status apply_index(struct apply *apply, struct sync_error *err)
 {
     const struct sync_batch *batch = apply->batch;
-    apply->last_of =
-        sync_arena_take_array(batch->arena, batch->entity_count, sizeof *apply->last_of);
+    apply->last_of = sync_arena_take_array(batch->arena, apply->slot_count, sizeof *apply->last_of);
     if (apply->last_of == NULL) {
         return apply_full(err);
     }
@@ -324,7 +326,8 @@ static sync_status read_target(struct apply *apply, struct sync_error *err)
     const struct sync_processor *processor = apply->applier->processor;
     const char *target = NULL;
     for (size_t i = 0; i < processor->route_count && target == NULL; i++) {
-        target = processor->routes[i].target;
+        const struct sync_route *route = &processor->routes[i];
+        target = route->targets != NULL ? route->targets[0] : NULL;
     }
     if (target == NULL) {
         return SYNC_OK;

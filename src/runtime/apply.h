@@ -17,6 +17,7 @@ struct sync_applier {
     const struct sync_route *route;
     const char *scope;                /* usually route->name */
     const struct sync_topics *topics; /* partition counts of lanes */
+    const struct sync_config *config; /* says which targets can be reached */
     struct sync_decoder *decoder;
     int decision_mode;      /* 0 off, 1 sampled, 2 full */
     bool keep_parked_bytes; /* all endpoints are loopback */

@@ -6,6 +6,7 @@
 #include "apply_parts.h"
 #include "digest.h"
 #include "id.h"
+#include "route.h"
 
 #include <stdio.h>
 
@@ -26,13 +27,13 @@ static const struct sync_statement insert_rows = {
     "entity_key,"
     " state, not_before, body, created_at, ended_at)"
     " SELECT n.effect_id, n.name, n.target, n.scope, n.topic, n.partition, n.entity_key, n.state, "
-    "$11,"
-    " n.body, $11, CASE WHEN n.state = 0 THEN NULL ELSE $11 END"
+    "n.not_before,"
+    " n.body, $12, CASE WHEN n.state = 0 THEN NULL ELSE $12 END"
     " FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], "
     "$7::text[],"
-    " $8::smallint[], $9::bytea[], $10::text[]) WITH ORDINALITY AS n (effect_id, name, target, "
-    "scope,"
-    " topic, partition, entity_key, state, body, single, place)"
+    " $8::smallint[], $9::bytea[], $10::text[], $11::timestamptz[]) WITH ORDINALITY AS n "
+    "(effect_id, name,"
+    " target, scope, topic, partition, entity_key, state, body, single, not_before, place)"
     " WHERE n.single IS NULL OR NOT EXISTS (SELECT FROM sync.outbox o"
     " WHERE o.entity_key = n.entity_key AND o.state IN (0, 6) AND o.target = n.target"
     " AND starts_with(o.name, n.single))"
@@ -55,16 +56,18 @@ static sync_status effect_take(struct apply *apply, const struct sync_record *re
                                const struct sync_entity *owner, const struct sync_effect *effect,
                                struct sync_error *err)
 {
-    struct apply_effect **last_of = &apply->last_of[owner - apply->batch->entities];
     struct apply_effect *row = sync_arena_take(apply->batch->arena, sizeof *row);
     if (row == NULL) {
         return apply_full(err);
     }
     row->record = record;
-    row->entity = owner->key;
     row->effect = *effect;
-    row->before = *last_of;
-    *last_of = row;
+    row->key = effect->lane_key[0] != '\0' ? row->effect.lane_key : owner->key.text;
+    row->partition_key =
+        effect->partition_key[0] != '\0' ? row->effect.partition_key : owner->key.text;
+    size_t slot = apply_hash(row->key, strlen(row->key)) & (apply->slot_count - 1);
+    row->before = apply->last_of[slot];
+    apply->last_of[slot] = row;
     if (apply->last_effect == NULL) {
         apply->first_effect = row;
     } else {
@@ -102,28 +105,30 @@ static struct sync_uuid id_of(const struct sync_effect *effect)
     return sync_id_v5(&effect->namespace_id, sync_bytes_text(name));
 }
 
+static bool is_reachable(const struct sync_applier *applier, const char *target)
+{
+    const struct sync_lane_store *lane = sync_lane_store_find(applier->processor->store, target);
+    return lane == NULL || lane->reachable == NULL || lane->reachable(applier->config);
+}
+
 /* The lane belongs to the target: to the partition of the key in the topic whose route ends there.
  */
 static void lane_of(const struct apply *apply, struct apply_effect *row)
 {
-    const struct sync_processor *processor = apply->applier->processor;
-    for (size_t i = 0; i < processor->route_count; i++) {
-        const struct sync_route *route = &processor->routes[i];
-        if (route->target == NULL || strcmp(route->target, row->effect.target) != 0) {
-            continue;
-        }
-        const struct sync_topic *topic = sync_topics_find(apply->applier->topics, route->topic);
-        SYNC_ASSERT(topic != NULL);
-        row->lane = route;
-        row->partition = sync_digest_partition(
-            (struct sync_bytes){(const uint8_t *)row->entity.text, row->entity.size},
-            topic->partitions);
-        row->state = row->effect.closed ? OUTBOX_CLOSED : OUTBOX_WAITING;
-        return;
-    }
-    row->lane = NULL;
+    const struct sync_applier *applier = apply->applier;
+    row->lane = sync_route_to(applier->processor, row->effect.target);
     row->partition = apply->batch->partition;
     row->state = OUTBOX_NO_ROUTE;
+    if (row->lane != NULL) {
+        const struct sync_topic *topic =
+            sync_topics_find(applier->topics, sync_route_lane_topic(row->lane));
+        SYNC_ASSERT(topic != NULL);
+        row->partition =
+            sync_digest_partition(sync_bytes_text(row->partition_key), topic->partitions);
+    }
+    if (row->lane != NULL && is_reachable(applier, row->effect.target)) {
+        row->state = row->effect.closed ? OUTBOX_CLOSED : OUTBOX_WAITING;
+    }
 }
 
 static bool is_pending(const struct apply_effect *row)
@@ -132,11 +137,14 @@ static bool is_pending(const struct apply_effect *row)
            (row->state == OUTBOX_WAITING || row->state == OUTBOX_NO_ROUTE);
 }
 
-/* What this batch decided before for the same entity changes as a row of the table would. */
+/* What this batch decided before for the same lane key changes as a row of the table would. */
 static void meet_earlier(struct apply_effect *row)
 {
     size_t prefix = row->effect.single_prefix_size;
     for (struct apply_effect *old = row->before; old != NULL; old = old->before) {
+        if (strcmp(old->key, row->key) != 0) {
+            continue; /* only in the same slot */
+        }
         if (row->effect.withdraw) {
             if (is_pending(old) && strcmp(old->effect.target, row->effect.target) == 0 &&
                 strcmp(old->effect.name, row->effect.name) != 0) {
@@ -173,6 +181,7 @@ struct columns {
     struct sync_bytes *names, *targets, *scopes, *topics, *keys, *bodies, *singles;
     int32_t *partitions;
     int16_t *states;
+    int64_t *not_before_us;
     size_t count;
 };
 
@@ -189,13 +198,10 @@ static bool columns_take(struct sync_arena *arena, size_t count, struct columns 
     ret_columns->ids = sync_arena_take_array(arena, count, sizeof *ret_columns->ids);
     ret_columns->partitions = sync_arena_take_array(arena, count, sizeof *ret_columns->partitions);
     ret_columns->states = sync_arena_take_array(arena, count, sizeof *ret_columns->states);
+    ret_columns->not_before_us =
+        sync_arena_take_array(arena, count, sizeof *ret_columns->not_before_us);
     return !full && ret_columns->ids != NULL && ret_columns->partitions != NULL &&
-           ret_columns->states != NULL;
-}
-
-static struct sync_bytes key_bytes(const struct sync_key *key)
-{
-    return (struct sync_bytes){(const uint8_t *)key->text, key->size};
+           ret_columns->states != NULL && ret_columns->not_before_us != NULL;
 }
 
 static void columns_add(const struct apply *apply, const struct apply_effect *row,
@@ -209,8 +215,8 @@ static void columns_add(const struct apply *apply, const struct apply_effect *ro
     columns->scopes[at] =
         sync_bytes_text(row->lane != NULL ? row->lane->name : apply->batch->scope);
     columns->topics[at] =
-        sync_bytes_text(row->lane != NULL ? row->lane->topic : apply->batch->topic);
-    columns->keys[at] = key_bytes(&row->entity);
+        sync_bytes_text(row->lane != NULL ? sync_route_lane_topic(row->lane) : apply->batch->topic);
+    columns->keys[at] = sync_bytes_text(row->key);
     columns->bodies[at] = (struct sync_bytes){(const uint8_t *)effect->body, effect->body_size};
     if (effect->single_prefix_size > 0) {
         columns->singles[at] =
@@ -218,6 +224,7 @@ static void columns_add(const struct apply *apply, const struct apply_effect *ro
     }
     columns->partitions[at] = row->partition;
     columns->states[at] = (int16_t)row->state;
+    columns->not_before_us[at] = apply->batch->now_us + effect->delay_us;
 }
 
 static struct sync_params *params_new(struct sync_arena *arena)
@@ -243,7 +250,7 @@ static sync_status add_skips(struct apply *apply, struct sync_call *calls, size_
     size_t used = 0;
     for (const struct apply_effect *row = apply->first_effect; row != NULL; row = row->next) {
         if (row->effect.withdraw) {
-            keys[used] = key_bytes(&row->entity);
+            keys[used] = sync_bytes_text(row->key);
             targets[used] = sync_bytes_text(row->effect.target);
             kept[used++] = sync_bytes_text(row->effect.name);
         }
@@ -275,12 +282,13 @@ static sync_status add_insert(const struct apply *apply, const struct columns *c
     sync_params_int2_array(params, columns->states, NULL, columns->count);
     sync_params_bytes_array(params, columns->bodies, columns->count);
     sync_params_text_array(params, columns->singles, columns->count);
+    sync_params_time_array(params, columns->not_before_us, NULL, columns->count);
     sync_params_time(params, apply->batch->now_us);
     calls[(*count)++] = (struct sync_call){&insert_rows, params};
     return SYNC_OK;
 }
 
-/* Only for keys that get a waiting effect now. */
+/* Only for keys that get a waiting effect now; one that may wait itself hurries none. */
 static sync_status add_hurry(const struct apply *apply, const struct columns *all,
                              struct sync_call *calls, size_t *count, struct sync_error *err)
 {
@@ -289,7 +297,7 @@ static sync_status add_hurry(const struct apply *apply, const struct columns *al
         return apply_full(err);
     }
     for (size_t i = 0; i < all->count; i++) {
-        if (all->states[i] == OUTBOX_WAITING) {
+        if (all->states[i] == OUTBOX_WAITING && all->not_before_us[i] == apply->batch->now_us) {
             size_t at = some.count++;
             some.scopes[at] = all->scopes[i];
             some.topics[at] = all->topics[i];

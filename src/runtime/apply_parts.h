@@ -17,9 +17,10 @@ enum outbox_state {
 /* One effect that was decided, in the order of deciding. */
 struct apply_effect {
     struct apply_effect *next;
-    struct apply_effect *before;      /* the one before it of the same entity */
+    struct apply_effect *before;      /* the one before it in the same slot of last_of */
     const struct sync_record *record; /* NULL: of an entity, not of one record */
-    struct sync_key entity;
+    const char *key;                  /* of its lane, and of its partition */
+    const char *partition_key;
     struct sync_effect effect;
     struct sync_uuid id;
     enum outbox_state state;
@@ -41,13 +42,16 @@ struct apply {
     struct sync_batch *batch;
     uint32_t *slots; /* hash of keys -> index of an entity + 1 */
     size_t slot_count;
-    struct apply_effect **last_of; /* per entity: its newest effect */
+    struct apply_effect **last_of; /* slot_count slots, by hash of lane keys: the newest effect */
     struct apply_effect *first_effect, *last_effect;
     size_t effect_count;
     struct apply_count *counts;
     size_t count_rows;
     size_t lane_effects;
 };
+
+/* Hash of a key. */
+size_t apply_hash(const char *text, size_t size);
 
 /* Entity of a key, or NULL. */
 struct sync_entity *apply_entity_find(const struct apply *apply, const struct sync_key *key);

@@ -6,6 +6,7 @@
  */
 #include "../core/limits.h"
 #include "apply_parts.h"
+#include "route.h"
 
 /* Columns of both statements, in this order. */
 enum column { SCOPE, TOPIC, PARTITION, OFFSET, KEY, APPENDED, RECORD };
@@ -101,18 +102,6 @@ static sync_status take(const struct apply *apply, const struct sync_statement *
     return sync_db_exec(apply->applier->db, statement, &params, ret_result, err);
 }
 
-static const struct sync_route *route_of(const struct sync_processor *processor, const char *scope)
-{
-    size_t size = strcspn(scope, "#");
-    for (size_t i = 0; i < processor->route_count; i++) {
-        const char *name = processor->routes[i].name;
-        if (strlen(name) == size && memcmp(name, scope, size) == 0) {
-            return &processor->routes[i];
-        }
-    }
-    return NULL;
-}
-
 static struct sync_bytes column(const struct apply *apply, const struct sync_result *result,
                                 int row, enum column column)
 {
@@ -134,8 +123,10 @@ static sync_status record_of(struct apply *apply, const struct sync_result *resu
     SYNC_ASSERT(key.size < sizeof record->entity.text);
     record->scope = (const char *)scope.data;
     record->topic = (const char *)topic.data;
-    record->route = route_of(apply->applier->processor, record->scope);
+    record->route = sync_route_of_scope(apply->applier->processor, record->scope);
     SYNC_ASSERT(record->route != NULL);
+    const struct sync_input *input = sync_route_input(record->route, record->topic);
+    SYNC_ASSERT(input != NULL);
     record->partition = sync_result_int4(result, row, PARTITION);
     record->offset = sync_result_int8(result, row, OFFSET);
     record->key = key;
@@ -148,7 +139,7 @@ static sync_status record_of(struct apply *apply, const struct sync_result *resu
     record->context = (struct sync_context){
         .appended_us = appended_us,
         .decided_us = apply->batch->now_us,
-        .topic_system = record->route->from,
+        .topic_system = input->from,
         .key = key,
         .released = !entity->excluded, /* an excluded one ends by the mapping rules */
     };

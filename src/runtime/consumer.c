@@ -10,6 +10,7 @@
 #include "http_server.h"
 #include "log.h"
 #include "metrics.h"
+#include "route.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -122,6 +123,7 @@ static sync_status make_applier(struct consumer *c, struct sync_error *err)
         .route = o->route,
         .scope = c->scope,
         .topics = o->topics,
+        .config = c->config,
         .decision_mode = decision_mode_of(c->config->decision_mode),
         .keep_parked_bytes = c->config->loopback && c->config->park_seal_key_file[0] == '\0',
         .held_unknown_age_s = c->config->held_unknown_age_s,
@@ -138,37 +140,42 @@ static sync_status make_applier(struct consumer *c, struct sync_error *err)
     return status;
 }
 
+static int64_t retention_ms(const struct sync_topic *topic)
+{
+    for (size_t i = 0; topic != NULL && i < topic->config_count; i++) {
+        if (strcmp(topic->config[i].name, "retention.ms") == 0) {
+            return strtoll(topic->config[i].value, NULL, 10);
+        }
+    }
+    return 0;
+}
+
 /* How long the topics of the entity keep records, and so expectations explain them. */
 static int64_t retention_s(const struct sync_consumer_options *o)
 {
     int64_t longest_ms = 0;
     for (size_t i = 0; i < o->processor->route_count; i++) {
-        const struct sync_topic *topic = sync_topics_find(o->topics, o->processor->routes[i].topic);
-        for (size_t j = 0; topic != NULL && j < topic->config_count; j++) {
-            int64_t ms = strcmp(topic->config[j].name, "retention.ms") == 0
-                             ? strtoll(topic->config[j].value, NULL, 10)
-                             : 0;
+        const struct sync_route *route = &o->processor->routes[i];
+        for (size_t j = 0; j < route->input_count; j++) {
+            int64_t ms = retention_ms(sync_topics_find(o->topics, route->inputs[j].topic));
             longest_ms = ms > longest_ms ? ms : longest_ms;
         }
     }
     return longest_ms / 1000;
 }
 
-static sync_status make_sender(struct consumer *c, struct sync_error *err)
+static sync_status make_sender(struct consumer *c, const char *target, struct sync_error *err)
 {
-    const struct sync_route *route = c->options->route;
+    const char *store = c->options->processor->store;
     char application[96];
-    if (route->target == NULL) {
-        return SYNC_OK;
-    }
     (void)snprintf(application, sizeof application, "altinn-sync %s send", c->scope);
     struct sync_sender_options options = {
         .dsn = c->config->database_dsn,
         .application = application,
         .scope = c->scope,
-        .topic = c->topic,
-        .target = route->target,
-        .lane = sync_lane_store_find(route->target),
+        .topic = sync_route_lane_topic(c->options->route),
+        .target = target,
+        .lane = sync_lane_store_find(store, target),
         .base_url = c->config->bridge_base_url,
         .token_file = c->config->bridge_token_file,
         .timeout_ms = (int)c->config->bridge_timeout_ms,
@@ -176,8 +183,20 @@ static sync_status make_sender(struct consumer *c, struct sync_error *err)
         .echo_expected_s = c->config->echo_expected_s,
         .seed = (uint64_t)sync_clock_wall_us(),
     };
-    SYNC_ASSERT(options.lane != NULL);
-    return sync_sender_new(&options, &c->sender, err);
+    SYNC_ASSERT(options.lane != NULL && c->sender_count < SYNC_ROUTE_TARGETS_MAX);
+    sync_status status = sync_sender_new(&options, &c->senders[c->sender_count], err);
+    c->sender_count += sync_is_ok(status);
+    return status;
+}
+
+static sync_status make_senders(struct consumer *c, struct sync_error *err)
+{
+    const char *const *targets = c->options->route->targets;
+    sync_status status = SYNC_OK;
+    for (size_t i = 0; sync_is_ok(status) && targets != NULL && targets[i] != NULL; i++) {
+        status = make_sender(c, targets[i], err);
+    }
+    return status;
 }
 
 static sync_status make_kafka(struct consumer *c, struct sync_error *err)
@@ -226,7 +245,7 @@ static sync_status make_parts(struct consumer *c, struct sync_error *err)
         status = make_applier(c, err);
     }
     if (sync_is_ok(status)) {
-        status = make_sender(c, err);
+        status = make_senders(c, err);
     }
     if (sync_is_ok(status)) {
         status = make_kafka(c, err);
@@ -336,9 +355,9 @@ static void drain(struct consumer *c, pthread_t threads[static 2])
     sync_wake_raise(&c->apply_wake);
     sync_wake_raise(&c->poll_wake);
     (void)pthread_join(threads[0], NULL);
-    if (c->sender != NULL) {
-        sync_sender_stop(c->sender, SEND_DRAIN_MS);
-        sync_sender_free(&c->sender);
+    for (size_t i = 0; i < c->sender_count; i++) {
+        sync_sender_stop(c->senders[i], SEND_DRAIN_MS / (int)c->sender_count);
+        sync_sender_free(&c->senders[i]);
     }
     atomic_store(&c->sender_ended, true);
     sync_wake_raise(&c->poll_wake);
@@ -348,8 +367,8 @@ static void drain(struct consumer *c, pthread_t threads[static 2])
 static sync_status start_threads(struct consumer *c, pthread_t ret_threads[static 2],
                                  struct sync_error *err)
 {
-    if (c->sender != NULL) {
-        sync_status status = sync_sender_start(c->sender, err);
+    for (size_t i = 0; i < c->sender_count; i++) {
+        sync_status status = sync_sender_start(c->senders[i], err);
         if (!sync_is_ok(status)) {
             return status;
         }
@@ -399,7 +418,7 @@ sync_status sync_consumer_run(const struct sync_consumer_options *options, struc
     c->options = options;
     c->config = options->config;
     c->scope = options->route->name;
-    c->topic = options->route->topic;
+    c->topic = options->route->inputs[0].topic;
     const struct sync_topic *topic = sync_topics_find(options->topics, c->topic);
     c->sparse = topic != NULL && topic->sparse;
     expect_health(c);

@@ -119,8 +119,8 @@ static enum step meet_success(struct consumer *c, const struct sync_key *keys, s
     struct consumer_apply *a = &c->apply;
     struct consumer_sweep_place *at = &a->sweep;
     sync_apply_count(&a->applier, &a->batch);
-    if (c->sender != NULL && lane_effects > 0) {
-        sync_sender_wake(c->sender);
+    if (lane_effects > 0) {
+        consumer_wake_senders(c);
     }
     if (a->batch.released_count == 0) {
         at->after = keys[count - 1];

@@ -51,12 +51,35 @@ void consumer_stop_partition(struct consumer *c, int32_t partition, const struct
     consumer_command(c, &command, sizeof command);
 }
 
+/* Lanes --------------------------------------------------------------------------------------- */
+
+void consumer_wake_senders(struct consumer *c)
+{
+    for (size_t i = 0; i < c->sender_count; i++) {
+        sync_sender_wake(c->senders[i]);
+    }
+}
+
+void consumer_own_lanes(struct consumer *c, int32_t partition, int64_t epoch)
+{
+    for (size_t i = 0; i < c->sender_count; i++) {
+        sync_sender_own(c->senders[i], partition, epoch);
+    }
+}
+
+void consumer_disown_lanes(struct consumer *c, int32_t partition)
+{
+    for (size_t i = 0; i < c->sender_count; i++) {
+        sync_sender_disown(c->senders[i], partition);
+    }
+}
+
 void consumer_disown_all(struct consumer *c)
 {
-    for (int32_t i = 0; i < CONSUMER_PARTITIONS_MAX && c->sender != NULL; i++) {
+    for (int32_t i = 0; i < CONSUMER_PARTITIONS_MAX; i++) {
         if (c->apply.partitions[i].state == PARTITION_OWNED ||
             c->apply.partitions[i].state == PARTITION_STOPPED) {
-            sync_sender_disown(c->sender, i);
+            consumer_disown_lanes(c, i);
         }
     }
 }
@@ -158,18 +181,15 @@ static void watch_fenced(struct consumer *c, int64_t now_us)
     consumer_fail(c, &err);
 }
 
-static void ask_sender(struct consumer *c, int64_t now_us)
+static void ask_sender(struct consumer *c, struct sync_sender *sender, int64_t now_us)
 {
-    if (c->sender == NULL) {
-        return;
-    }
-    for (int32_t i = sync_sender_fenced(c->sender); i >= 0; i = sync_sender_fenced(c->sender)) {
+    for (int32_t i = sync_sender_fenced(sender); i >= 0; i = sync_sender_fenced(sender)) {
         if (c->apply.partitions[i].state == PARTITION_OWNED) {
             consumer_fence(c, i, c->apply.partitions[i].epoch, now_us);
         }
     }
     struct sync_error err = {0};
-    if (sync_sender_failed(c->sender, &err)) {
+    if (sync_sender_failed(sender, &err)) {
         consumer_fail(c, &err);
     }
 }
@@ -183,7 +203,9 @@ static bool turn(struct consumer *c)
     consumer_settle_doubt(c, now_us);
     consumer_events(c, now_us);
     consumer_claims(c, now_us);
-    ask_sender(c, now_us);
+    for (size_t i = 0; i < c->sender_count; i++) {
+        ask_sender(c, c->senders[i], now_us);
+    }
     watch_fenced(c, now_us);
     consumer_sweep(c, now_us);
     consumer_hints(c, now_us, false);

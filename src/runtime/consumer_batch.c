@@ -277,8 +277,8 @@ static void on_done(struct consumer *c, bool still_ours)
     a->retry_delay_ms = SYNC_BACKOFF_FIRST_MS;
     sync_apply_count(&a->applier, &a->batch);
     sync_metric_set(progress, (double)sync_clock_wall_us() / 1e6, SYNC_LABELS(c->scope));
-    if (c->sender != NULL && a->doubt.lane_effects > 0) {
-        sync_sender_wake(c->sender);
+    if (a->doubt.lane_effects > 0) {
+        consumer_wake_senders(c);
     }
     if (still_ours) {
         size_t most = (size_t)c->config->batch_records_max;
@@ -368,9 +368,7 @@ void consumer_fence(struct consumer *c, int32_t partition, int64_t epoch, int64_
     if (c->apply.fenced_at_us == 0) {
         c->apply.fenced_at_us = now_us;
     }
-    if (c->sender != NULL) {
-        sync_sender_disown(c->sender, partition);
-    }
+    consumer_disown_lanes(c, partition);
     struct consumer_command command = {COMMAND_DROP, c->apply.generation, partition, 0};
     consumer_command(c, &command, sizeof command);
 }

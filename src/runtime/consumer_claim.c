@@ -228,9 +228,7 @@ static sync_status claim(struct consumer *c, int32_t partition, struct consumer_
     p->tail = owner.tail;
     reads->partitions[reads->count] = partition;
     reads->offsets[reads->count++] = owner.has_tail ? owner.position - 1 : owner.position;
-    if (c->sender != NULL) {
-        sync_sender_own(c->sender, partition, owner.epoch);
-    }
+    consumer_own_lanes(c, partition, owner.epoch);
     return SYNC_OK;
 }
 

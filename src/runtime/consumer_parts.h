@@ -149,8 +149,9 @@ struct consumer {
     const char *scope, *topic;
     bool sparse;
     char holder[160];
-    struct sync_kafka_consumer *kafka; /* poll thread */
-    struct sync_sender *sender;        /* NULL = no target */
+    struct sync_kafka_consumer *kafka;                   /* poll thread */
+    struct sync_sender *senders[SYNC_ROUTE_TARGETS_MAX]; /* one per target of the route */
+    size_t sender_count;
     struct sync_ring *records, *events, *commands;
     struct sync_wake apply_wake, poll_wake;
     struct consumer_apply apply;
@@ -213,7 +214,12 @@ void consumer_fence(struct consumer *c, int32_t partition, int64_t epoch, int64_
 void consumer_stop_partition(struct consumer *c, int32_t partition, const struct sync_error *err);
 /* Reacts to a failure of the database by its class: stop, breaker or backoff. */
 void consumer_trouble(struct consumer *c, const struct sync_error *err, int64_t now_us);
-/* Takes the partitions of the process from the sender. */
+/* Effects were committed: wakes the senders. */
+void consumer_wake_senders(struct consumer *c);
+/* Gives the lanes of a partition to the senders, or takes them. */
+void consumer_own_lanes(struct consumer *c, int32_t partition, int64_t epoch);
+void consumer_disown_lanes(struct consumer *c, int32_t partition);
+/* Takes the partitions of the process from the senders. */
 void consumer_disown_all(struct consumer *c);
 
 #endif

@@ -61,7 +61,8 @@ struct sync_batch {
     void *store_data; /* what the store keeps from one of its steps to the next; NULL at first */
 };
 
-struct sync_place; /* claim.h: one partition of one consumer */
+struct sync_config; /* config.h */
+struct sync_place;  /* claim.h: one partition of one consumer */
 
 struct sync_store {
     const char *name;
@@ -128,7 +129,12 @@ enum sync_lane_answer {
     SYNC_LANE_ANSWER_CLOSED, /* the target is gone: nothing more is sent to it */
 };
 struct sync_lane_store {
-    const char *target;
+    const char *store, *target; /* store: name of the entity's store */
+    /*
+     * Whether this configuration says how to reach the target; NULL = always. Where it does not,
+     * effects are stored as no_route: decided and counted, never sent.
+     */
+    bool (*reachable)(const struct sync_config *config);
     /* Rule of a key that failed too often while its lane works for others (CS-57). */
     const char *exhausted_rule;
     /* Class of an answer and its rule id (static text). failed: no answer at all; code is 0 then.
@@ -151,5 +157,6 @@ struct sync_lane_store {
                            const char **ret_path, struct sync_bytes *ret_body,
                            struct sync_error *err);
 };
-const struct sync_lane_store *sync_lane_store_find(const char *target);
+/* The lane of one target of one entity, NULL = none. */
+const struct sync_lane_store *sync_lane_store_find(const char *store, const char *target);
 #endif

@@ -4,6 +4,7 @@
  */
 #include "topics_layers.h"
 
+#include "route.h"
 #include "units.h"
 
 #include <altinn_sync/processor.h>
@@ -225,20 +226,6 @@ static void check_co_partitions(const struct checking *c)
     }
 }
 
-static const struct sync_route *route_of(const char *name,
-                                         const struct sync_processor **ret_processor)
-{
-    for (size_t i = 0; sync_processors[i] != NULL; i++) {
-        for (size_t j = 0; j < sync_processors[i]->route_count; j++) {
-            if (strcmp(sync_processors[i]->routes[j].name, name) == 0) {
-                *ret_processor = sync_processors[i];
-                return &sync_processors[i]->routes[j];
-            }
-        }
-    }
-    return NULL;
-}
-
 static bool has_field(const struct sync_processor *processor, const char *path)
 {
     for (size_t i = 0; i < processor->field_count; i++) {
@@ -253,16 +240,16 @@ static bool has_field(const struct sync_processor *processor, const char *path)
 static void check_consumer(const struct checking *c, struct sync_topics_value at, const char *name)
 {
     const struct sync_processor *processor = NULL;
-    const struct sync_route *route = route_of(name, &processor);
+    const struct sync_route *route = sync_route_find(name, &processor);
     if (route == NULL) {
         sync_topics_note(
             c->layers, at, SYNC_CODE_CONFIG,
             "there is no consumer \"%.60s\"; \"altinn-sync processors list\" shows all", name);
         return;
     }
-    if (strcmp(route->topic, c->topic->name) != 0) {
-        sync_topics_note(c->layers, at, SYNC_CODE_CONFIG, "%s does not read this topic but %s",
-                         name, route->topic);
+    if (sync_route_input(route, c->topic->name) == NULL) {
+        sync_topics_note(c->layers, at, SYNC_CODE_CONFIG, "%s does not read this topic but %s%s",
+                         name, route->inputs[0].topic, route->input_count > 1 ? " and others" : "");
         return;
     }
     if (strcmp(processor->schema, c->topic->schema) != 0) {

@@ -3,6 +3,8 @@
  * without a database: descriptors, golden rules, and laws of the fold over random changes. The seed
  * is printed and taken back from SYNC_SEED; SYNC_GOLDEN_WRITE=1 writes the golden file anew.
  */
+#include "core/limits.h"
+#include "runtime/route.h"
 #include "runtime/schema.h"
 
 #include <altinn_sync/correspondence_status.h>
@@ -177,6 +179,20 @@ static char *file_read(const char *path)
     return text;
 }
 
+static void assert_input(const char *topics, const struct sync_route *route,
+                         const struct sync_input *input)
+{
+    char line[200];
+    assert_true(input->from != route->to && input->from != SYNC_SYSTEM_NONE);
+    (void)snprintf(line, sizeof line, "- name: %s\n", input->topic);
+    const char *entry = strstr(topics, line);
+    assert_non_null(entry);
+    const char *consumers = strstr(entry, "consumers:");
+    assert_non_null(consumers);
+    const char *name = strstr(consumers, route->name);
+    assert_true(name != NULL && name < strchr(consumers, '\n'));
+}
+
 static void every_route_has_its_topic_and_consumer_in_topics_yaml(void **context)
 {
     (void)context;
@@ -185,15 +201,10 @@ static void every_route_has_its_topic_and_consumer_in_topics_yaml(void **context
     for (const struct sync_processor *const *at = sync_processors; *at != NULL; at++) {
         for (size_t i = 0; i < (*at)->route_count; i++) {
             const struct sync_route *route = &(*at)->routes[i];
-            char line[200];
-            assert_true(route->from != route->to && route->from != SYNC_SYSTEM_NONE);
-            (void)snprintf(line, sizeof line, "- name: %s\n", route->topic);
-            const char *entry = strstr(topics, line);
-            assert_non_null(entry);
-            const char *consumers = strstr(entry, "consumers:");
-            assert_non_null(consumers);
-            const char *name = strstr(consumers, route->name);
-            assert_true(name != NULL && name < strchr(consumers, '\n'));
+            assert_in_range(route->input_count, 1, SYNC_ROUTE_INPUTS_MAX);
+            for (size_t j = 0; j < route->input_count; j++) {
+                assert_input(topics, route, &route->inputs[j]);
+            }
         }
     }
     free(topics);
@@ -225,14 +236,26 @@ static const char *outcome_word(enum sync_outcome outcome)
     return words[outcome];
 }
 
+static void print_route(FILE *out, const struct sync_route *route)
+{
+    fprintf(out, "route %s:", route->name);
+    for (size_t i = 0; i < route->input_count; i++) {
+        fprintf(out, " %s of %s,", route->inputs[i].topic, sync_route_side(route->inputs[i].from));
+    }
+    fprintf(out, " to %s", sync_route_side(route->to));
+    for (size_t i = 0; route->targets != NULL && route->targets[i] != NULL; i++) {
+        fprintf(out, ", target %s", route->targets[i]);
+    }
+    fprintf(out, "%s%s\n", route->yields_to == NULL ? "" : ", yields to ",
+            route->yields_to == NULL ? "" : route->yields_to);
+}
+
 static void print_processor(FILE *out, const struct sync_processor *processor)
 {
-    fprintf(out, "processor %s: %s\nschema %s, store %s\n", processor->name, processor->purpose,
-            processor->schema, processor->store);
+    fprintf(out, "processor %s: %s\nschema %s, store %s, home %s\n", processor->name,
+            processor->purpose, processor->schema, processor->store, processor->home);
     for (size_t i = 0; i < processor->route_count; i++) {
-        const struct sync_route *route = &processor->routes[i];
-        fprintf(out, "route %s: %s, Altinn %d to Altinn %d, target %s\n", route->name, route->topic,
-                (int)route->from, (int)route->to, route->target == NULL ? "none" : route->target);
+        print_route(out, &processor->routes[i]);
     }
     for (size_t i = 0; i < processor->option_count; i++) {
         const struct sync_option *option = &processor->options[i];
@@ -339,7 +362,7 @@ static struct sync_context context_of(const struct status_change *change)
     int64_t appended_us = sane ? change->occurred_at_us + SECOND : BASE;
     return (struct sync_context){.appended_us = appended_us,
                                  .decided_us = appended_us,
-                                 .topic_system = route_of(change)->from,
+                                 .topic_system = route_of(change)->inputs[0].from,
                                  .key = sync_bytes_text("7001")};
 }
 

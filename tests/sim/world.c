@@ -220,7 +220,7 @@ static bool decide(struct world_deciding *d, bool altinn2, bool released,
     struct status_change change = change_of(d, altinn2);
     struct sync_context ctx = {.appended_us = APPENDED_US,
                                .decided_us = released ? DECIDED_US : APPENDED_US,
-                               .topic_system = route->from,
+                               .topic_system = route->inputs[0].from,
                                .key = sync_bytes_text("7001"),
                                .released = released};
     struct sync_effects effects;

@@ -4,6 +4,7 @@
  */
 #include "core/limits.h"
 #include "runtime/apply_parts.h"
+#include "runtime/route.h"
 
 #include <altinn_sync/correspondence_status.h>
 #include <setjmp.h>
@@ -31,7 +32,7 @@ static int set_up(void **state)
     topics = calloc(1, sizeof *topics);
     for (size_t i = 0; i < processor->route_count; i++) {
         (void)snprintf(topics->items[i].name, sizeof topics->items[i].name, "%s",
-                       processor->routes[i].topic);
+                       processor->routes[i].inputs[0].topic);
         topics->items[i].partitions = 48;
     }
     topics->count = processor->route_count;
@@ -43,7 +44,7 @@ static int set_up(void **state)
     batch = (struct sync_batch){.processor = processor,
                                 .route = applier.route,
                                 .scope = applier.route->name,
-                                .topic = applier.route->topic,
+                                .topic = applier.route->inputs[0].topic,
                                 .partition = 9,
                                 .arena = &arena,
                                 .records = &record,
@@ -66,7 +67,7 @@ static int tear_down(void **state)
 static struct status_change good_change(void)
 {
     return (struct status_change){
-        .source = {.system = applier.route->from == SYNC_SYSTEM_ALTINN3,
+        .source = {.system = applier.route->inputs[0].from == SYNC_SYSTEM_ALTINN3,
                    .stream = sync_bytes_text("test.1"),
                    .sequence = 1},
         .has_altinn2_id = true,
@@ -233,8 +234,46 @@ static void an_effect_of_a_routed_target_waits_in_the_lane_of_its_key(void **sta
     apply_effects_settle(&effects);
     assert_int_equal(effect->state, OUTBOX_WAITING);
     assert_non_null(effect->lane);
-    assert_string_equal(effect->lane->target, "altinn2");
+    assert_true(sync_route_sends(effect->lane, "altinn2"));
     assert_int_equal(effect->partition, 26);
+}
+
+static struct apply_effect *decide_in(const char *lane_key, const char *name)
+{
+    struct sync_error err = {0};
+    static struct sync_effects one;
+    one = (struct sync_effects){.count = 1};
+    one.items[0].target = "altinn2";
+    one.items[0].withdraw = name[0] == '\0';
+    (void)snprintf(one.items[0].name, sizeof one.items[0].name, "%s", name);
+    (void)snprintf(one.items[0].lane_key, sizeof one.items[0].lane_key, "%s", lane_key);
+    (void)snprintf(one.items[0].partition_key, sizeof one.items[0].partition_key, "8100");
+    assert_true(sync_is_ok(apply_effects_take(&effects, NULL, &entity.key, &one, &err)));
+    return effects.last_effect;
+}
+
+/* 8100 is partition 15 of 48. */
+static void an_effect_with_a_partition_key_waits_in_the_lane_of_that_key(void **state)
+{
+    (void)state;
+    begin_effects();
+    struct apply_effect *effect = decide_in("one", "altinn2/1");
+    apply_effects_settle(&effects);
+    assert_string_equal(effect->key, "one");
+    assert_int_equal(effect->partition, 15);
+}
+
+/* The entity has two lane keys: what is withdrawn under one leaves the other alone. */
+static void a_withdrawal_reaches_only_its_lane_key(void **state)
+{
+    (void)state;
+    begin_effects();
+    struct apply_effect *one = decide_in("one", "altinn2/1");
+    struct apply_effect *two = decide_in("two", "altinn2/1");
+    (void)decide_in("one", "");
+    apply_effects_settle(&effects);
+    assert_int_equal(one->state, OUTBOX_SKIPPED);
+    assert_int_equal(two->state, OUTBOX_WAITING);
 }
 
 static void an_effect_without_a_route_stays_with_its_consumer(void **state)
@@ -343,6 +382,8 @@ int main(void)
         CASE(a_record_that_the_database_refused_is_parked),
         CASE(an_intake_without_memory_is_a_retry),
         CASE(an_effect_of_a_routed_target_waits_in_the_lane_of_its_key),
+        CASE(an_effect_with_a_partition_key_waits_in_the_lane_of_that_key),
+        CASE(a_withdrawal_reaches_only_its_lane_key),
         CASE(an_effect_without_a_route_stays_with_its_consumer),
         CASE(an_effect_on_a_closed_target_is_closed_in_its_lane),
         CASE(the_id_of_an_effect_is_that_of_the_rules),

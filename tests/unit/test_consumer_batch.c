@@ -129,7 +129,7 @@ static int set_up(void **state)
     c->options = &world.options;
     c->config = &world.config;
     c->scope = TO_ALTINN3->name;
-    c->topic = TO_ALTINN3->topic;
+    c->topic = TO_ALTINN3->inputs[0].topic;
     next_offset = 0;
     struct sync_ring_options ring = {.bytes_max = 8 << 20};
     must(sync_wake_init(&c->apply_wake, &own.err));

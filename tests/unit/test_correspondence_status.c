@@ -103,7 +103,7 @@ static const char *take_at(struct fixture *f, struct status_change change, int64
     (void)snprintf(text, sizeof text, "%d", (int)change.altinn2_id);
     struct sync_context ctx = {.appended_us = appended_us,
                                .decided_us = f->decided_us != 0 ? f->decided_us : appended_us,
-                               .topic_system = route->from,
+                               .topic_system = route->inputs[0].from,
                                .key = sync_bytes_text(text),
                                .released = f->decided_us != 0};
     f->effects.count = 0;
@@ -260,7 +260,9 @@ static void a_kafka_key_that_is_not_the_id_is_parked(void **context)
     struct status_change change = change_of(SYNC_SYSTEM_ALTINN2, STATUS_READ, P, AT(9, 0, 0));
     static const char *const keys[] = {"7002", "07001", "7001 ", "", "+7001"};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        struct sync_context ctx = {.appended_us = AT(9, 0, 0), .key = sync_bytes_text(keys[i])};
+        struct sync_context ctx = {.appended_us = AT(9, 0, 0),
+                                   .topic_system = SYNC_SYSTEM_ALTINN2,
+                                   .key = sync_bytes_text(keys[i])};
         struct sync_fold fold;
         assert_true(processor->intake(TO_ALTINN3, &change, &ctx, &fold));
         assert_string_equal(fold.rule, "CS-01");
@@ -272,12 +274,15 @@ static void a_source_that_is_not_the_topics_is_parked(void **context)
 {
     (void)context;
     struct status_change change = change_of(SYNC_SYSTEM_ALTINN3, STATUS_READ, P, AT(9, 0, 0));
-    struct sync_context ctx = {.appended_us = AT(9, 0, 0), .key = sync_bytes_text("7001")};
+    struct sync_context ctx = {.appended_us = AT(9, 0, 0),
+                               .topic_system = SYNC_SYSTEM_ALTINN2,
+                               .key = sync_bytes_text("7001")};
     struct sync_fold fold;
     assert_true(processor->intake(TO_ALTINN3, &change, &ctx, &fold));
     assert_string_equal(fold.rule, "CS-01");
     assert_string_equal(fold.field, "source.system");
     change.source.system = 2;
+    ctx.topic_system = SYNC_SYSTEM_ALTINN3;
     assert_true(processor->intake(TO_ALTINN2, &change, &ctx, &fold));
     assert_string_equal(fold.rule, "CS-01");
 }

@@ -193,7 +193,7 @@ static sync_status apply_records(const struct sync_route *route, size_t count,
     world.batch = (struct sync_batch){.processor = processor,
                                       .route = route,
                                       .scope = route->name,
-                                      .topic = route->topic,
+                                      .topic = route->inputs[0].topic,
                                       .arena = &world.arena,
                                       .records = world.records,
                                       .record_count = count};

@@ -312,7 +312,7 @@ static void start_sender(const char *token_file)
                                           .scope = SCOPE,
                                           .topic = TOPIC,
                                           .target = "altinn2",
-                                          .lane = sync_lane_store_find("altinn2"),
+                                          .lane = sync_lane_store_find("correspondence", "altinn2"),
                                           .base_url = world.base,
                                           .token_file = token_file,
                                           .timeout_ms = 20000,
@@ -816,7 +816,7 @@ static void a_sender_with_a_wrong_address_or_token_file_is_not_made(void **state
                                           .scope = SCOPE,
                                           .topic = TOPIC,
                                           .target = "altinn2",
-                                          .lane = sync_lane_store_find("altinn2"),
+                                          .lane = sync_lane_store_find("correspondence", "altinn2"),
                                           .base_url = "http://192.0.2.1"};
     assert_int_equal(sync_sender_new(&options, &sender, &err).class, SYNC_CLASS_FATAL);
     assert_int_equal(err.code, SYNC_CODE_INSECURE);

@@ -125,7 +125,7 @@ static sync_status apply_batch(struct bench *bench, struct protocol *p, int64_t 
     struct sync_batch batch = {.processor = p->applier.processor,
                                .route = p->applier.route,
                                .scope = p->applier.scope,
-                               .topic = p->applier.route->topic,
+                               .topic = p->applier.route->inputs[0].topic,
                                .arena = &bench->arena,
                                .records = p->records,
                                .record_count = n};
