@@ -102,8 +102,7 @@ static sync_status key(const void *input, struct sync_key *ret_key, struct sync_
         return scope_key(change, ret_key, err);
     }
     if (change->kind == DELEGATION_CONTROL) {
-        made.size = (size_t)snprintf(made.text, sizeof made.text, "control");
-        *ret_key = made;
+        *ret_key = made; /* a mark belongs to a partition, not to a party */
         return SYNC_OK;
     }
     if (change->from.has_uuid && !sync_uuid_is_zero(&change->from.uuid)) {
@@ -203,10 +202,29 @@ static sync_status no_slot(struct sync_error *err)
 static void report_a3(struct delegation_key *at, const struct delegation_event *event,
                       const struct delegation_decision *decision)
 {
-    if (event->source == DELEGATION_A3 && !event->echo && !decision->stale) {
-        at->held_a3 = (at->held_a3 | decision->reported) & ~decision->unreported;
-        at->seen_a3 = (at->seen_a3 | decision->reported) & ~decision->unreported;
+    if (event->source != DELEGATION_A3 || event->echo || decision->stale) {
+        return;
     }
+    at->held_a3 = (at->held_a3 | decision->reported) & ~decision->unreported;
+    at->seen_a3 = (at->seen_a3 | decision->reported) & ~decision->unreported;
+    bool some = event->right_count > 0 && delegation_has_actions(at->name.kind);
+    at->report = (struct delegation_report){.told = true,
+                                            .is_there = event->op == DELEGATION_GRANT ||
+                                                        (event->op == DELEGATION_REVOKE && some),
+                                            .valid_us = event->event_us};
+}
+
+static struct delegation_cause cause_of(const struct delegation_change *change,
+                                        const struct delegation_event *event, const char *rule)
+{
+    return (struct delegation_cause){
+        .source = (enum delegation_source)change->source,
+        .stream = change->stream,
+        .seq = change->seq,
+        .event_us = change->has_event_time ? change->event_time_us : DELEGATION_NEVER,
+        .capture_us = change->capture_time_us,
+        .performer = event == NULL ? (struct sync_uuid){{0}} : event->performer,
+        .rule = rule};
 }
 
 /* Decides one key and compares it with the sides. */
@@ -214,11 +232,7 @@ static sync_status fold_key(struct folding *f, struct delegation_key *at,
                             const struct delegation_event *event, int lender,
                             struct delegation_decision *ret_decision)
 {
-    struct delegation_turn turn = {.born = !event->echo,
-                                   .time_us = f->change->capture_time_us,
-                                   .source = event->source,
-                                   .stream = f->change->stream,
-                                   .seq = f->change->seq};
+    struct delegation_turn turn = {.born = !event->echo};
     uint64_t shown = delegation_shown(at, DELEGATION_A2);
     uint64_t seen = at->seen_a3;
     sync_status status = delegation_decide(f->state, at, event, lender, ret_decision, f->err);
@@ -231,7 +245,7 @@ static sync_status fold_key(struct folding *f, struct delegation_key *at,
         turn.lost[DELEGATION_A3] = seen & ~at->seen_a3;
     }
     turn.a2_moved = event->source == DELEGATION_A2 && ret_decision->moved;
-    turn.cause = delegation_rule_id(ret_decision->rule);
+    turn.cause = cause_of(f->change, event, delegation_rule_id(ret_decision->rule));
     delegation_compare(f->state, at, &turn, f->effects);
     f->rule = f->any ? delegation_rule_shown(f->rule, ret_decision->rule) : ret_decision->rule;
     f->any = true;
@@ -249,7 +263,9 @@ static void settle_borrowers(struct folding *f, const struct delegation_key *rol
             borrows = borrows || at->refs[k].lender == index;
         }
         if (borrows) {
-            delegation_settle(f->state, at, f->effects);
+            struct delegation_cause cause =
+                cause_of(f->change, f->event, delegation_rule_id(f->rule));
+            delegation_settle(f->state, at, &cause, f->effects);
         }
     }
 }
@@ -420,8 +436,9 @@ static sync_status fold_scope(struct delegation_state *state,
                               struct sync_effects *ret_effects, struct sync_error *err)
 {
     sync_status status = delegation_scope_fold(state, change, ret_fold, err);
+    struct delegation_cause cause = cause_of(change, NULL, ret_fold->rule);
     for (size_t i = 0; i < state->key_count && sync_is_ok(status); i++) {
-        delegation_settle(state, &state->keys[i], ret_effects);
+        delegation_settle(state, &state->keys[i], &cause, ret_effects);
     }
     return status;
 }
@@ -473,7 +490,6 @@ static sync_status fold(const struct sync_route *route, void *entity, const void
     const struct delegation_change *change = input;
     state->unmapped = 0;
     state->alarm = false;
-    state->merged = false;
     if (change->kind != DELEGATION_CONTROL && is_duplicate(state, change, ctx)) {
         *ret_fold = delegation_by(DL_01);
         return SYNC_OK;
@@ -498,8 +514,12 @@ static sync_status difference(const struct sync_route *route, void *entity,
     (void)route;
     (void)err;
     struct delegation_state *state = entity;
+    struct delegation_cause cause = {.source = DELEGATION_SYS,
+                                     .event_us = DELEGATION_NEVER,
+                                     .capture_us = DELEGATION_NEVER,
+                                     .rule = "settle"};
     for (size_t i = 0; i < state->key_count; i++) {
-        delegation_settle(state, &state->keys[i], ret_effects);
+        delegation_settle(state, &state->keys[i], &cause, ret_effects);
     }
     return SYNC_OK;
 }

@@ -210,6 +210,8 @@ struct delegation_resource {
 
 struct delegation_alias {
     struct sync_uuid old_id, new_id;
+    int64_t seq; /* of the merge */
+    bool dirty;  /* made by this batch (DL-45): the store moves what is old */
 };
 
 /* A row of sys_scope. A scope that was never cut has seq DELEGATION_NEVER. */
@@ -233,6 +235,16 @@ struct delegation_seen {
     bool known;
 };
 
+/* What a change goes back to: an event, or a fact above both sides. */
+struct delegation_cause {
+    enum delegation_source source;
+    struct sync_bytes stream; /* as long as the record, or in memory of the store */
+    int64_t seq;
+    int64_t event_us, capture_us; /* DELEGATION_NEVER = it has no time */
+    struct sync_uuid performer;   /* zero = not known */
+    const char *rule;             /* static text, or in memory of the store */
+};
+
 /* One row of deleg_ref. */
 struct delegation_ref {
     int16_t right;  /* index into the key's rights, or DELEGATION_EVERY */
@@ -244,7 +256,8 @@ struct delegation_ref {
     uint64_t origins[DELEGATION_ORIGINS_MAX]; /* DL-19: digests of what was reported already */
     int64_t native_ids[DELEGATION_NATIVE_IDS_MAX];
     uint8_t origin_count, native_count;
-    const char *rule; /* of the decision that moved it last */
+    struct sync_uuid performer; /* of the event that moved it last; zero = not known */
+    const char *rule;           /* of that decision */
     char a2_right[DELEGATION_RIGHT_SIZE];
     char ref[DELEGATION_REF_SIZE];
 };
@@ -262,6 +275,13 @@ struct delegation_restores {
     int64_t at_us[3]; /* newest last */
     uint8_t count;
     bool parked;
+};
+
+/* What a born event says about the row of a key in Altinn 3: the store compares it with the row. */
+struct delegation_report {
+    bool told;        /* by this batch */
+    bool is_there;    /* false: the row is gone */
+    int64_t valid_us; /* from when the row is as it is */
 };
 
 /* The natural key. */
@@ -300,10 +320,19 @@ struct delegation_key {
     uint16_t right_count, right_capacity, ref_count, ref_capacity, mark_count, mark_capacity;
     /* for the store */
     bool dirty;       /* the row must be written */
-    bool changed;     /* the effective set moved: a history row */
     bool write_a3;    /* the Altinn 3 row must become held_a3, on the condition that it is seen */
     bool pending;     /* something is missing: project when it comes (DL-80) */
     uint64_t refused; /* DL-84: effective, but the resource's policy does not offer it */
+    struct delegation_cause cause; /* of the newest version; set only where the version rose */
+    struct delegation_report report;
+};
+
+/* One change of an effective set: a row of history. */
+struct delegation_step {
+    size_t key; /* index in the state */
+    int64_t version;
+    uint64_t before, after;
+    struct delegation_cause cause;
 };
 
 /* The keys of one giving party that a batch touches, and the answers it needs. */
@@ -317,14 +346,13 @@ struct delegation_state {
     size_t party_count;
     const struct delegation_resource *resources;
     size_t resource_count;
-    const struct delegation_alias *aliases;
-    size_t alias_count;
+    struct delegation_alias *aliases;
+    size_t alias_count, alias_capacity; /* a merge adds one */
     struct delegation_seen *seen;
     size_t seen_count;
+    struct delegation_step *steps; /* NULL = nobody wants them */
+    size_t step_count, step_capacity;
     /* for the store */
-    bool merged; /* DL-45: the last change made old an alias of new, at seq */
-    struct delegation_alias merge;
-    int64_t merge_seq;
     uint64_t
         unmapped; /* DL-03: rights of the last change that are parked by themselves, by index */
     bool alarm;   /* of the last change: a revoke that cannot act now, or ids that contradict */
@@ -361,10 +389,10 @@ uint64_t delegation_shown(const struct delegation_key *key, enum delegation_sour
 
 /*
  * A scope, a condition or a dependency moved: recomputes a key and compares it with both sides, as
- * the fold does for the keys it touches (DL-40 … DL-46, DL-80). Effects are added.
+ * the fold does for the keys it touches (DL-40 … DL-46, DL-80). Adds at most two effects.
  */
 void delegation_settle(struct delegation_state *state, struct delegation_key *key,
-                       struct sync_effects *ret_effects);
+                       const struct delegation_cause *cause, struct sync_effects *ret_effects);
 
 /* How the conditional write to Altinn 3 ended (DL-83). Not through: pending until its event came.
  */

@@ -33,7 +33,30 @@ static void note(struct deciding *d, enum delegation_rule rule)
 static void touch_row(struct deciding *d, struct delegation_ref *row)
 {
     row->dirty = true;
+    row->rule = NULL; /* named when the event is decided */
+    row->performer = d->event->performer;
     d->moved = true;
+}
+
+static void touch_mark(struct deciding *d, struct delegation_mark *mark)
+{
+    mark->dirty = true;
+    mark->rule = NULL;
+    d->moved = true;
+}
+
+/* The event's rule, for what it moved. */
+static void name_moved(struct deciding *d)
+{
+    const char *rule = delegation_rule_id(d->rule);
+    for (size_t i = 0; d->moved && i < d->key->ref_count; i++) {
+        struct delegation_ref *row = &d->key->refs[i];
+        row->rule = row->rule == NULL ? rule : row->rule;
+    }
+    for (size_t i = 0; d->moved && i < d->key->mark_count; i++) {
+        struct delegation_mark *mark = &d->key->marks[i];
+        mark->rule = mark->rule == NULL ? rule : mark->rule;
+    }
 }
 
 /* Below the order of the event that asks: said, or only echoed. */
@@ -72,8 +95,7 @@ static void mark_cut(struct deciding *d, int right, int64_t time_us)
     }
     if (time_us > mark->cut_time) {
         mark->cut_time = time_us;
-        mark->dirty = true;
-        d->moved = true;
+        touch_mark(d, mark);
     }
 }
 
@@ -484,8 +506,7 @@ static void revoke_all_of(struct deciding *d, int right)
     }
     mark->all_seq = event->order;
     mark->all_time = delegation_later(mark->all_time, event->time_us);
-    mark->dirty = true;
-    d->moved = true;
+    touch_mark(d, mark);
     uint64_t set = right == DELEGATION_EVERY ? UINT64_MAX : delegation_bit(right);
     d->fresh |= set;
     d->unreported |= set;
@@ -681,6 +702,7 @@ sync_status delegation_decide(const struct delegation_state *state, struct deleg
         return no_room(err);
     }
     SYNC_ASSERT(d.any);
+    name_moved(&d);
     key->dirty = key->dirty || d.moved;
     bool took = event->op == DELEGATION_GRANT ? d.fresh != 0 : d.moved;
     *ret_decision = (struct delegation_decision){.rule = d.rule,

@@ -111,8 +111,9 @@ struct delegation_event {
     int64_t time_us;  /* t: event time, else capture time */
     bool has_native_id;
     int64_t native_id;
-    uint64_t origin; /* DL-19: digest of origin and sort; 0 = the origin is not told */
-    bool paired;     /* made-up refs: right i goes with ref i only */
+    uint64_t origin;            /* DL-19: digest of origin and sort; 0 = the origin is not told */
+    struct sync_uuid performer; /* zero = not known (DL-17) */
+    bool paired;                /* made-up refs: right i goes with ref i only */
     size_t right_count, ref_count;
     char rights[DELEGATION_RIGHTS_MAX][DELEGATION_RIGHT_SIZE];    /* actions */
     char a2_rights[DELEGATION_RIGHTS_MAX][DELEGATION_RIGHT_SIZE]; /* '' = none */
@@ -259,14 +260,10 @@ sync_status delegation_scope_fold(struct delegation_state *state,
 /* Sides, step 9. */
 
 struct delegation_turn {
-    bool born;         /* false: an echo, or no event at all */
-    bool a2_moved;     /* an event of Altinn 2 moved something under this key */
-    uint64_t lost[2];  /* by side: what a born event took from it */
-    int64_t time_us;   /* of the event: DL-85 counts by it */
-    const char *cause; /* rule id */
-    enum delegation_source source;
-    struct sync_bytes stream;
-    int64_t seq;
+    bool born;        /* false: an echo, or no event at all */
+    bool a2_moved;    /* an event of Altinn 2 moved something under this key */
+    uint64_t lost[2]; /* by side: what a born event took from it, at the time of its capture */
+    struct delegation_cause cause;
 };
 
 /* Recomputes a key and compares it with both sides. */

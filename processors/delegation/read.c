@@ -137,6 +137,20 @@ static bool read_parties(struct reading *r)
            read_party(r, &r->change->facilitator, "facilitator", &name->facilitator);
 }
 
+/* DL-17: who acted is kept where it is known, and nothing waits for it. */
+static void read_performer(struct reading *r)
+{
+    const struct delegation_name *name = &r->change->performer;
+    const struct delegation_party *party = party_by(
+        r->state, name->has_party_id ? name->party_id : 0, name->has_user_id ? name->user_id : 0);
+    r->event->performer = (struct sync_uuid){{0}};
+    if (name->has_uuid && !sync_uuid_is_zero(&name->uuid)) {
+        r->event->performer = delegation_alias_of(r->state, &name->uuid);
+    } else if (party != NULL) {
+        r->event->performer = delegation_alias_of(r->state, &party->uuid);
+    }
+}
+
 /* Target. */
 
 static bool unfit(struct reading *r, const char *field, const char *reason)
@@ -483,6 +497,7 @@ bool delegation_read(const struct delegation_state *state, const struct delegati
     ret_event->role[0] = '\0';
     ret_event->resource = NULL;
     read_head(&r);
+    read_performer(&r);
     bool ready = read_target(&r) && read_policy(&r) && read_freeze(&r) && read_time(&r) &&
                  read_parties(&r) && read_refs(&r);
     *ret_unmapped = r.unmapped;

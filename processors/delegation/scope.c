@@ -71,43 +71,52 @@ static enum delegation_rule scope_apply(struct delegation_scope *scope,
     return lift ? DL_43 : rule;
 }
 
+static sync_status alias_add(struct delegation_state *state, const struct sync_uuid *old_id,
+                             const struct sync_uuid *new_id, int64_t seq, struct sync_error *err)
+{
+    if (state->alias_count >= state->alias_capacity) {
+        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_INTERNAL,
+                         "decide a merge: the store gave no room for its alias");
+    }
+    state->aliases[state->alias_count++] = (struct delegation_alias){*old_id, *new_id, seq, true};
+    return SYNC_OK;
+}
+
 /* DL-45: the alias; the keys are moved by the store, with delegation_merge_key. */
-static void merge_apply(struct delegation_state *state, const struct delegation_change *change,
-                        struct sync_fold *ret_fold)
+static sync_status merge_apply(struct delegation_state *state,
+                               const struct delegation_change *change, struct sync_fold *ret_fold,
+                               struct sync_error *err)
 {
     struct sync_texts left = change->scope_ids;
     struct sync_bytes old_text = {NULL, 0};
     struct sync_bytes new_text = {NULL, 0};
-    struct delegation_alias merge;
+    struct sync_uuid old_id, new_id;
     bool both = sync_texts_next(&left, &old_text) && sync_texts_next(&left, &new_text);
-    if (!both || !sync_uuid_parse(old_text, &merge.old_id) ||
-        !sync_uuid_parse(new_text, &merge.new_id) || sync_uuid_is_zero(&merge.old_id) ||
-        sync_uuid_is_zero(&merge.new_id)) {
+    if (!both || !sync_uuid_parse(old_text, &old_id) || !sync_uuid_parse(new_text, &new_id) ||
+        sync_uuid_is_zero(&old_id) || sync_uuid_is_zero(&new_id)) {
         (void)delegation_park(ret_fold, DL_02, SYNC_CODE_UUID, "scope.ids",
                               "An id of the merge is no party.");
-        return;
+        return SYNC_OK;
     }
-    struct sync_uuid from = delegation_alias_of(state, &merge.old_id);
-    struct sync_uuid to = delegation_alias_of(state, &merge.new_id);
-    bool known = sync_uuid_compare(&from, &merge.old_id) != 0;
+    struct sync_uuid from = delegation_alias_of(state, &old_id);
+    struct sync_uuid to = delegation_alias_of(state, &new_id);
+    bool known = sync_uuid_compare(&from, &old_id) != 0;
     if (sync_uuid_compare(&from, &to) == 0) {
         if (known) {
             *ret_fold = delegation_by(DL_11);
-            return;
+            return SYNC_OK;
         }
         (void)delegation_park(ret_fold, DL_04, SYNC_CODE_ID_CONFLICT, "scope.ids",
                               "A party cannot merge into itself.");
-        return;
+        return SYNC_OK;
     }
     if (known) {
         (void)delegation_park(ret_fold, DL_04, SYNC_CODE_ID_CONFLICT, "scope.ids",
                               "The party has become another one before.");
-        return;
+        return SYNC_OK;
     }
-    state->merged = true;
-    state->merge = (struct delegation_alias){merge.old_id, to};
-    state->merge_seq = change->seq;
     *ret_fold = delegation_by(DL_45);
+    return alias_add(state, &old_id, &to, change->seq, err);
 }
 
 sync_status delegation_scope_fold(struct delegation_state *state,
@@ -116,8 +125,7 @@ sync_status delegation_scope_fold(struct delegation_state *state,
 {
     struct delegation_scope wanted;
     if (change->op == DELEGATION_MERGE) {
-        merge_apply(state, change, ret_fold);
-        return SYNC_OK;
+        return merge_apply(state, change, ret_fold, err);
     }
     if (!scope_read(state, change, &wanted)) {
         (void)delegation_park(ret_fold, DL_02, SYNC_CODE_FIELD_RANGE, "scope.ids",

@@ -204,9 +204,10 @@ static void command_body(const struct delegation_state *state, const struct dele
     sync_uuid_format(&key->id, id);
     put(&w, "{\"key\":\"%s\",\"version\":%" PRId64 ",\"rights\":[", id, key->version);
     put_rights(&w, state, key, set);
-    put(&w, "],\"cause\":\"%s\",\"origin\":\"%s/%.*s/%" PRId64 "\"}", turn->cause,
-        sides[turn->source], (int)turn->stream.size,
-        turn->stream.size == 0 ? "" : (const char *)turn->stream.data, turn->seq);
+    const struct delegation_cause *cause = &turn->cause;
+    put(&w, "],\"cause\":\"%s\",\"origin\":\"%s/%.*s/%" PRId64 "\"}", cause->rule,
+        sides[cause->source], (int)cause->stream.size,
+        cause->stream.size == 0 ? "" : (const char *)cause->stream.data, cause->seq);
     SYNC_ASSERT(!w.full); /* the rights of rights.csv, one stream name and two numbers */
     effect->body_size = w.used;
 }
@@ -268,17 +269,33 @@ static void see_left(struct delegation_key *key, const struct delegation_turn *t
     }
 }
 
+/* History, where the store gave room for it. */
+static void step_add(struct delegation_state *state, const struct delegation_key *key,
+                     uint64_t before)
+{
+    if (state->steps == NULL) {
+        return;
+    }
+    SYNC_ASSERT(state->step_count < state->step_capacity);
+    state->steps[state->step_count++] = (struct delegation_step){.key = (size_t)(key - state->keys),
+                                                                 .version = key->version,
+                                                                 .before = before,
+                                                                 .after = key->effective,
+                                                                 .cause = key->cause};
+}
+
 void delegation_compare(struct delegation_state *state, struct delegation_key *key,
                         const struct delegation_turn *turn, struct sync_effects *ret_effects)
 {
     struct plan plan = {0};
-    uint64_t effective = delegation_effective(state, key);
-    bool changed = effective != key->effective;
-    key->effective = effective;
+    uint64_t before = key->effective;
+    key->effective = delegation_effective(state, key);
+    bool changed = before != key->effective;
     plan_a3(state, key, &plan);
     plan_a2(state, key, &plan);
+    int64_t time_us = turn->cause.capture_us; /* docs/decisions/0020 */
     count_loss(key, &key->restores[DELEGATION_A3], turn->lost[DELEGATION_A3] & plan.next_a3,
-               turn->time_us);
+               time_us);
     if (key->restores[DELEGATION_A3].parked) {
         plan.next_a3 &= key->held_a3;
     }
@@ -287,7 +304,7 @@ void delegation_compare(struct delegation_state *state, struct delegation_key *k
         uint64_t shown = delegation_shown(key, DELEGATION_A2);
         see_left(key, turn, shown);
         count_loss(key, &key->restores[DELEGATION_A2], turn->lost[DELEGATION_A2] & plan.want_a2,
-                   turn->time_us);
+                   time_us);
         if (key->restores[DELEGATION_A2].parked) {
             plan.want_a2 &= key->has_left ? key->left_set : shown;
         }
@@ -297,9 +314,12 @@ void delegation_compare(struct delegation_state *state, struct delegation_key *k
     }
     if (changed || plan.write_a3 || plan.command) {
         key->version++; /* DL-100 */
+        key->cause = turn->cause;
         key->dirty = true;
     }
-    key->changed = key->changed || changed;
+    if (changed) {
+        step_add(state, key, before);
+    }
     if (plan.write_a3) {
         key->held_a3 = plan.next_a3;
         key->write_a3 = true;
@@ -308,9 +328,9 @@ void delegation_compare(struct delegation_state *state, struct delegation_key *k
 }
 
 void delegation_settle(struct delegation_state *state, struct delegation_key *key,
-                       struct sync_effects *ret_effects)
+                       const struct delegation_cause *cause, struct sync_effects *ret_effects)
 {
-    struct delegation_turn turn = {.source = DELEGATION_SYS, .cause = "settle"};
+    struct delegation_turn turn = {.cause = *cause};
     delegation_compare(state, key, &turn, ret_effects);
 }
 

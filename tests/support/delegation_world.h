@@ -132,6 +132,7 @@ static inline void world_link(struct delegation_world *w)
     w->state.parties = w->parties;
     w->state.resources = w->resources;
     w->state.aliases = w->aliases;
+    w->state.alias_capacity = sizeof w->aliases / sizeof w->aliases[0];
     w->state.seen = w->seen;
 }
 

@@ -46,6 +46,12 @@ static void single(struct delegation_change change, const char *rule, const char
     assert_string_equal(effective(DELEGATION_SINGLE), expected);
 }
 
+static void settle(struct delegation_key *key)
+{
+    const struct delegation_cause cause = {.source = DELEGATION_SYS, .rule = "DL-40"};
+    delegation_settle(&w.state, key, &cause, &w.effects);
+}
+
 static struct delegation_change by_machine(struct delegation_change change)
 {
     change.by = DELEGATION_MACHINE;
@@ -360,10 +366,10 @@ static void only_the_earliest_giver_of_an_instance_is_projected(void **state)
     take(c, "DL-20");
     assert_false(key->write_a3);
     key->rival_time = 10 * SECOND; /* a tie: F's uuid is the higher one */
-    delegation_settle(&w.state, key, &w.effects);
+    settle(key);
     assert_false(key->write_a3);
     key->rival_time = 11 * SECOND;
-    delegation_settle(&w.state, key, &w.effects);
+    settle(key);
     assert_true(key->write_a3);
 }
 
@@ -397,8 +403,8 @@ static void a_condition_decides_which_package_a_role_lends(void **state)
     assert_int_equal(w.keys[1].effective, 0); /* F is no person */
     assert_int_equal(w.keys[2].effective, 1);
     w.keys[1].from_type = w.keys[2].from_type = DELEGATION_TYPE_UNKNOWN;
-    delegation_settle(&w.state, &w.keys[1], &w.effects);
-    delegation_settle(&w.state, &w.keys[2], &w.effects);
+    settle(&w.keys[1]);
+    settle(&w.keys[2]);
     assert_int_equal(w.keys[2].effective, 0);
     assert_true(w.keys[2].pending);
     take(world_role(2, DELEGATION_GRANT, "A0282", NULL, 999), "DL-20");
@@ -544,9 +550,8 @@ static void a_merge_names_an_alias_and_later_events_follow_it(void **state)
     ids[SYNC_UUID_TEXT] = ',';
     sync_uuid_format(&world_g, ids + SYNC_UUID_TEXT + 1);
     take(scope(1, DELEGATION_SCOPE_PARTY, DELEGATION_MERGE, ids, 20), "DL-45");
-    assert_true(w.state.merged);
-    w.aliases[0] = w.state.merge;
-    w.state.alias_count = 1;
+    assert_int_equal(w.state.alias_count, 1);
+    assert_true(w.aliases[0].dirty && w.aliases[0].seq == 1);
     take(scope(2, DELEGATION_SCOPE_PARTY, DELEGATION_MERGE, ids, 20), "DL-11");
     take(world_rule(1, DELEGATION_GRANT, "Read", 30), "DL-20");
     assert_memory_equal(&w.keys[0].name.to, &world_g, sizeof world_g);
@@ -567,7 +572,7 @@ static void merged_keys_keep_the_newest_word_and_every_revoke(void **state)
     assert_int_equal(w.state.key_count, 2);
     w.keys[0].version = 7;
     assert_true(sync_is_ok(delegation_merge_key(&w.state, &w.keys[1], &w.keys[0], &err)));
-    delegation_settle(&w.state, &w.keys[1], &w.effects);
+    settle(&w.keys[1]);
     assert_int_equal(w.keys[1].effective, 0); /* a tie is revoked */
     assert_int_equal(w.keys[1].version, 8);
     assert_int_equal(w.keys[0].ref_count, 0);
@@ -583,6 +588,84 @@ static void merged_scopes_are_the_stricter_of_both(void **state)
     struct delegation_scope from = {.seq = 2, .cut_us = 20, .final = true};
     delegation_merge_scope(&into, &from);
     assert_true(into.seq == 4 && into.cut_us == 20 && into.final && into.dirty);
+}
+
+/* What the store is told
+ * ------------------------------------------------------------------------------------ */
+
+static void every_change_of_a_set_is_a_step_with_its_cause(void **state)
+{
+    (void)state;
+    struct delegation_step steps[4];
+    w.state.steps = steps;
+    w.state.step_capacity = 4;
+    single(world_rule(1, DELEGATION_GRANT, "Read", 10), "DL-20", "read");
+    single(world_rule(2, DELEGATION_GRANT, "Write", 11), "DL-22", "read"); /* the set stands */
+    struct delegation_change c = world_a3(5, DELEGATION_REVOKE_ALL, NULL, 50);
+    c.performer = world_party(&world_g);
+    single(c, "DL-36", "");
+    assert_int_equal(w.state.step_count, 2);
+    assert_int_equal(steps[0].before, 0);
+    assert_int_equal(steps[0].after, 1);
+    assert_int_equal(steps[1].after, 0);
+    assert_int_equal(steps[1].version, w.keys[0].version);
+    assert_int_equal(steps[1].cause.source, DELEGATION_A3);
+    assert_int_equal(steps[1].cause.seq, 5);
+    assert_int_equal(steps[1].cause.event_us, 50 * SECOND);
+    assert_string_equal(steps[1].cause.rule, "DL-36");
+    assert_memory_equal(&steps[1].cause.performer, &world_g, sizeof world_g);
+}
+
+static void a_settled_key_names_the_fact_that_moved_it(void **state)
+{
+    (void)state;
+    single(world_rule(1, DELEGATION_GRANT, "Read", 10), "DL-20", "read");
+    w.scopes[0] = (struct delegation_scope){
+        .kind = DELEGATION_SCOPE_PARTY, .party = world_k, .seq = 1, .cut_us = 20 * SECOND};
+    w.state.scope_count = 1;
+    settle(&w.keys[0]);
+    assert_int_equal(w.keys[0].effective, 0);
+    assert_string_equal(w.keys[0].cause.rule, "DL-40");
+}
+
+static void moved_rows_carry_rule_and_performer(void **state)
+{
+    (void)state;
+    struct delegation_change c = world_rule(1, DELEGATION_GRANT, "Read", 10);
+    c.performer.present = c.performer.has_user_id = true;
+    c.performer.user_id = 701;
+    take(c, "DL-20");
+    assert_string_equal(w.rows[0].refs[0].rule, "DL-20");
+    assert_memory_equal(&w.rows[0].refs[0].performer, &world_k, sizeof world_k);
+    c = world_rule(2, DELEGATION_REVOKE, "Read", 20);
+    c.performer.present = c.performer.has_user_id = true;
+    c.performer.user_id = 99; /* nobody that we know */
+    take(c, "DL-35");
+    assert_string_equal(w.rows[0].refs[0].rule, "DL-35");
+    assert_true(sync_uuid_is_zero(&w.rows[0].refs[0].performer));
+    assert_string_equal(w.rows[0].marks[0].rule, "DL-35");
+}
+
+static void a_born_event_reports_the_row_of_altinn3(void **state)
+{
+    (void)state;
+    const struct delegation_report *report = &w.keys[0].report;
+    take(world_a3(5, DELEGATION_GRANT, "read,sign", 10), "DL-20");
+    assert_true(report->told && report->is_there && report->valid_us == 10 * SECOND);
+    take(world_a3(6, DELEGATION_REVOKE, "sign", 20), "DL-35");
+    assert_true(report->is_there && report->valid_us == 20 * SECOND); /* a changed policy */
+    take(world_a3(4, DELEGATION_GRANT, "read", 30), "DL-11");
+    assert_true(report->valid_us == 20 * SECOND); /* a stale one reports nothing */
+    struct delegation_change echo = world_a3(8, DELEGATION_REVOKE_ALL, NULL, 40);
+    world_origin(&echo, DELEGATION_A2, 1);
+    take(echo, "DL-07");
+    assert_true(report->is_there);
+    take(world_a3(9, DELEGATION_REVOKE_ALL, NULL, 50), "DL-35");
+    assert_false(report->is_there);
+    take(world_role_a3(10, DELEGATION_ROLE, DELEGATION_GRANT, "HADM", 60), "DL-20");
+    assert_true(w.keys[1].report.is_there);
+    take(world_role_a3(11, DELEGATION_ROLE, DELEGATION_REVOKE, "HADM", 70), "DL-35");
+    assert_false(w.keys[1].report.is_there); /* its one right is the row */
 }
 
 /* Sides
@@ -801,6 +884,10 @@ int main(void)
         CASE(a_merge_names_an_alias_and_later_events_follow_it),
         CASE(merged_keys_keep_the_newest_word_and_every_revoke),
         CASE(merged_scopes_are_the_stricter_of_both),
+        CASE(every_change_of_a_set_is_a_step_with_its_cause),
+        CASE(a_settled_key_names_the_fact_that_moved_it),
+        CASE(moved_rows_carry_rule_and_performer),
+        CASE(a_born_event_reports_the_row_of_altinn3),
         CASE(a_phase_that_is_off_decides_and_writes_nothing),
         CASE(what_the_policy_does_not_offer_is_stored_not_projected),
         CASE(a_failed_conditional_write_waits_for_its_event),
