@@ -8,6 +8,8 @@ CREATE TABLE sync.deleg_key (
     key_id            bigint   GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     version           bigint   NOT NULL DEFAULT 0,  -- rises with the effective set, and with every write to a side
     open_version      bigint,                       -- of the command that waits for Altinn 2
+    left_version      bigint,                       -- of the command that left for it, and is not seen yet
+    left_at           timestamptz,
     a3_row_validfrom  timestamptz,                  -- of the row in Altinn 3 as it was last seen; null: no row
     key_uuid          uuid     NOT NULL,            -- UUIDv5 of the natural key: name of the key outside
     from_id           uuid     NOT NULL,            -- who gives: uuid of a party
@@ -26,6 +28,7 @@ CREATE TABLE sync.deleg_key (
     held_a3           text[] COLLATE "C" NOT NULL DEFAULT '{}',
     open_set          text[] COLLATE "C",           -- of the command that waits; null: none waits
     left_set          text[] COLLATE "C",           -- of a command that may have run and is not seen yet; null: none
+    left_before       text[] COLLATE "C",           -- left_set before that one left: what stands again when it is refused
     restores_a2       timestamptz[] NOT NULL DEFAULT '{}',  -- times of the last losses (DL-85), newest last
     restores_a3       timestamptz[] NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 70);                           -- every applied batch rewrites rows: room for HOT
@@ -40,6 +43,8 @@ CREATE INDEX deleg_key_by_instance ON sync.deleg_key (instance, key_id) WHERE ki
 CREATE INDEX deleg_key_by_facilitator ON sync.deleg_key (facilitator, key_id) WHERE kind = 4;
 -- What an operator is asked to release.
 CREATE INDEX deleg_key_restore_parked ON sync.deleg_key (key_id) WHERE restore_parked_a2 OR restore_parked_a3;
+-- Commands whose echo is missing.
+CREATE INDEX deleg_key_left ON sync.deleg_key (left_at) WHERE left_set IS NOT NULL;
 
 -- What a source said about one of its grants of one right. right_id is an action, or * (all rights of kinds single and
 -- instance; the right itself otherwise). Rows stay for the whole migration and 90 days, revoked ones too.
@@ -83,9 +88,11 @@ CREATE TABLE sync.sys_scope (
     cut_time    timestamptz,
     sweep_after timestamptz,                        -- the next sweep begins then
     sweep_key   bigint   NOT NULL DEFAULT 0,        -- last key_id that the sweep has recomputed
+    partition   int      NOT NULL,                  -- whose owner sweeps
     scope_kind  smallint NOT NULL CHECK (scope_kind BETWEEN 0 AND 2),   -- 0 party 1 relation 2 instance
     sweep_state smallint NOT NULL CHECK (sweep_state BETWEEN 0 AND 2),  -- 0 done 1 first sweep 2 second sweep
     final       boolean  NOT NULL,
+    stream      text COLLATE "C" NOT NULL,          -- of seq
     scope_id    text COLLATE "C" NOT NULL,
     PRIMARY KEY (scope_kind, scope_id)
 ) WITH (fillfactor = 70);
@@ -97,7 +104,9 @@ CREATE TABLE sync.alias (
     new_uuid    uuid     NOT NULL CHECK (new_uuid <> old_uuid),
     seq         bigint   NOT NULL,
     sweep_after timestamptz,
-    sweep_state smallint NOT NULL CHECK (sweep_state BETWEEN 0 AND 2)   -- 0 done 1 first sweep 2 second sweep
+    partition   int      NOT NULL,
+    sweep_state smallint NOT NULL CHECK (sweep_state BETWEEN 0 AND 2),  -- 0 done 1 first sweep 2 second sweep
+    stream      text COLLATE "C" NOT NULL
 );
 CREATE INDEX alias_by_new ON sync.alias (new_uuid);
 CREATE INDEX alias_to_sweep ON sync.alias (sweep_after) WHERE sweep_state > 0;
@@ -111,8 +120,11 @@ CREATE TABLE sync.resource_state (
     actions      text[] COLLATE "C",                -- that its own policy offers; null: not known
     phase        smallint NOT NULL CHECK (phase BETWEEN 0 AND 4),   -- 0 off 1 shadow 2 sync 3 frozen 4 final
     freeze_time  timestamptz,                       -- later grants of Altinn 2 are ignored (DL-27); null: not frozen
+    sweep_key    bigint   NOT NULL DEFAULT 0,       -- a change of the row has keys recomputed, as a scope has
+    sweep_state  smallint NOT NULL DEFAULT 0 CHECK (sweep_state BETWEEN 0 AND 1),   -- 0 done 1 to sweep
     CHECK ((service_code IS NULL) = (edition IS NULL))
 );
+CREATE INDEX resource_state_to_sweep ON sync.resource_state (resource) WHERE sweep_state > 0;
 CREATE UNIQUE INDEX resource_state_by_service ON sync.resource_state (service_code, edition)
     WHERE service_code IS NOT NULL;
 
@@ -163,7 +175,7 @@ CREATE TABLE sync.stream_pos (
 ) WITH (fillfactor = 50);
 
 -- Decided, not written to Altinn 3 yet, because something is not there (DL-80). dependency_kind: party, resource, policy, role,
--- package, relation (client/firm/company role), type, a3_event (position in the log that must be decided first).
+-- package, relation (client/firm/company role), type, phase (resource), a3_event (position of a3.change that must be decided first).
 CREATE TABLE sync.pending (
     key_id          bigint NOT NULL,
     since           timestamptz NOT NULL,
@@ -195,3 +207,48 @@ CREATE VIEW sync.session_audit_context AS
 SELECT current_setting('app.changed_by')::uuid        AS changed_by,
        current_setting('app.changed_by_system')::uuid AS changed_by_system,
        current_setting('app.change_operation_id')     AS change_operation_id;
+
+-- Deletes rows of Altinn 3, each under the performer and operation of its own event: the triggers read them from settings
+-- of the transaction, so one statement could stamp only one event. Of a row that is not as it was seen nothing is deleted.
+-- A parent (assignment, delegation) goes only when it has no child and its own writer is the system that deletes.
+-- Returns the places of the rows that are gone.
+CREATE FUNCTION sync.remove_rows(table_name text, parents boolean, ids uuid[], seen timestamptz[], performers uuid[],
+                                 operations text[], own_system uuid)
+    RETURNS SETOF int LANGUAGE plpgsql SET search_path = sync, pg_catalog, pg_temp AS $$
+DECLARE
+    gone int;
+BEGIN
+    FOR place IN 1 .. cardinality(ids) LOOP
+        PERFORM set_config('app.changed_by', performers[place]::text, true),
+                set_config('app.changed_by_system', own_system::text, true),
+                set_config('app.change_operation_id', operations[place], true);
+        CASE
+        WHEN table_name = 'assignmentresource' THEN
+            DELETE FROM dbo.assignmentresource WHERE id = ids[place] AND audit_validfrom = seen[place];
+        WHEN table_name = 'assignmentinstance' THEN
+            DELETE FROM dbo.assignmentinstance WHERE id = ids[place] AND audit_validfrom = seen[place];
+        WHEN table_name = 'assignmentpackage' THEN
+            DELETE FROM dbo.assignmentpackage WHERE id = ids[place] AND audit_validfrom = seen[place];
+        WHEN table_name = 'delegationpackage' THEN
+            DELETE FROM dbo.delegationpackage WHERE id = ids[place] AND audit_validfrom = seen[place];
+        WHEN table_name = 'delegation' AND parents THEN
+            DELETE FROM dbo.delegation d
+             WHERE d.id = ids[place] AND d.audit_validfrom = seen[place] AND d.audit_changedbysystem = own_system
+               AND NOT EXISTS (SELECT FROM dbo.delegationpackage c WHERE c.delegationid = d.id)
+               AND NOT EXISTS (SELECT FROM dbo.delegationresource c WHERE c.delegationid = d.id);
+        WHEN table_name = 'assignment' THEN
+            DELETE FROM dbo.assignment a
+             WHERE a.id = ids[place] AND a.audit_validfrom = seen[place]
+               AND (NOT parents OR a.audit_changedbysystem = own_system)
+               AND NOT EXISTS (SELECT FROM dbo.assignmentresource c WHERE c.assignmentid = a.id)
+               AND NOT EXISTS (SELECT FROM dbo.assignmentinstance c WHERE c.assignmentid = a.id)
+               AND NOT EXISTS (SELECT FROM dbo.assignmentpackage c WHERE c.assignmentid = a.id)
+               AND NOT EXISTS (SELECT FROM dbo.delegation c WHERE c.fromid = a.id)
+               AND NOT EXISTS (SELECT FROM dbo.delegation c WHERE c.toid = a.id);
+        END CASE;
+        GET DIAGNOSTICS gone = ROW_COUNT;
+        IF gone > 0 THEN
+            RETURN NEXT place;
+        END IF;
+    END LOOP;
+END $$;
