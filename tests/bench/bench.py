@@ -2,10 +2,13 @@
 """Benchmarks of altinn-sync, on Apache Kafka and a throw-away PostgreSQL. They print tables and judge nothing.
 
   bench.py apply [--events N] [--messages N] [--pairs N]   whole protocol against the bare ceiling of the same run
-  bench.py trickle [--rate N] [--seconds N]                commit-to-applied at a steady rate, both directions
+  bench.py trickle [--rate N] [--seconds N] [--warm-up N] [--ways topic,push,rows]
+                                                           commit-to-applied at a steady rate, both directions
 
-Ground truth is what the tables hold after each run, never a counter of the program. Times of "trickle" are
-commit times of one server's clock. The machine's load and steal are printed: a run on a busy machine says little.
+Ground truth is what the tables hold after each run, never a counter of the program. "trickle" does its acts on a
+fixed schedule and counts from when an act was due, or from the commit of the row; all clocks are this machine's, and a
+commit time is taken just before the commit is flushed. The first seconds of each way are not counted: broker and server
+are still warming up. The machine's load and steal are printed: a run on a busy machine says little.
 """
 import argparse
 import json
@@ -18,9 +21,10 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
 import psycopg2  # noqa: E402
-from harness import BUILD, SEED, TOPIC2, Failed, Stack, a3_id, insert_message, party, say, wait_until  # noqa: E402
+from harness import BUILD, SEED, TOPIC2, Failed, Stack, a3_id, insert_party, say, wait_until  # noqa: E402
 
 BENCH_APPLY = os.path.join(BUILD, "tests/bench/apply/bench-apply")
+BENCH_TRICKLE = os.path.join(BUILD, "tests/bench/trickle/bench-trickle")
 PRODUCER = os.path.join(BUILD, "tests/test-status_producer")
 CONSUMER = "status-to-altinn3"
 
@@ -220,82 +224,122 @@ def apply(options):
 
 # -- trickle ----------------------------------------------------------------------------------------------
 
+WAYS = ("topic", "push", "rows")  # how acts are done; each way has a kind of its own on the same messages
+
 LATENCIES = {
-    "Altinn 2 to Altinn 3, sent to row readable": """
-        SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000 - occurred_at_us / 1000.0
-          FROM sync.correspondence_fact WHERE source_system = 2 AND kind = 4""",
-    "Altinn 3 to Altinn 2, row committed to fact decided": """
-        SELECT extract(epoch FROM pg_xact_commit_timestamp(f.xmin) - pg_xact_commit_timestamp(s.xmin)) * 1000
-          FROM sync.correspondence_fact f JOIN sync.correspondence c USING (altinn2_id)
+    "topic": {"Altinn 2 to Altinn 3: record due to row readable": """
+        SELECT altinn2_id, extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000 - occurred_at_us / 1000.0
+          FROM sync.correspondence_fact WHERE source_system = 2 AND kind = 4"""},
+    "push": {"Altinn 2 to Altinn 3: push due to row readable": """
+        SELECT altinn2_id, extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000 - occurred_at_us / 1000.0
+          FROM sync.correspondence_fact WHERE source_system = 2 AND kind = 9"""},
+    "rows": {"Altinn 3 to Altinn 2: row committed to decision begun": """
+        SELECT c.altinn2_id, extract(epoch FROM o.created_at - pg_xact_commit_timestamp(s.xmin)) * 1000
+          FROM sync.outbox o JOIN sync.correspondence c ON c.altinn2_id = o.entity_key::int
           JOIN correspondence."CorrespondenceStatuses" s ON s."CorrespondenceId" = c.altinn3_id AND s."Status" = 6
-         WHERE f.source_system = 3 AND f.kind = 6""",
+         WHERE o.name = 'a2/confirm'""",
+             "Altinn 3 to Altinn 2: row committed to call received": """
+        SELECT c.altinn2_id, b.at_us / 1000.0 - extract(epoch FROM pg_xact_commit_timestamp(s.xmin)) * 1000
+          FROM bench_call b JOIN sync.correspondence c USING (altinn2_id)
+          JOIN correspondence."CorrespondenceStatuses" s ON s."CorrespondenceId" = c.altinn3_id AND s."Status" = 6"""},
 }
+TITLE_WIDTH = 54
 
 
-def print_latencies(stack, count):
-    print(f"\n{'':<52} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'events':>8}")
-    for name, sql in LATENCIES.items():
-        values = sorted(float(row[0]) for row in stack.query(sql))
-        if len(values) != count:
-            raise Failed(f"{name}: {count} acts gave {len(values)} facts")
-        print(f"{name:<52} {values[len(values) // 2]:>8.1f} {values[int(len(values) * 0.99)]:>8.1f} {values[-1]:>8.1f} {len(values):>8}")
+class Trickle:
+    def __init__(self, stack, options):
+        self.stack, self.options = stack, options
+        self.count = options.rate * (options.warm_up + options.seconds)
+        self.settled = options.rate * options.warm_up  # acts up to this one are not counted
 
+    def insert_messages(self):
+        """As harness.insert_message does, many in one statement."""
+        numbers = list(range(1, self.count + 1))
+        ids = [a3_id(number) for number in numbers]
+        for at in range(0, self.count, 5000):
+            self.stack.query("""
+                WITH m AS (INSERT INTO correspondence."Correspondences" ("Id", "Altinn2CorrespondenceId", "ResourceId",
+                    "Recipient", "Sender", "SendersReference", "PartyId", "Created", "RequestedPublishTime", "Published",
+                    "IsMigrating", "IsConfirmationNeeded", "PropertyList")
+                  SELECT n.id, n.number, 'test-resource', 'urn:altinn:organization:identifier-no:310000001',
+                    '0192:991825827', 'ref', 50000001, now() - interval '1 day', now() - interval '1 day',
+                    now() - interval '1 day', false, true, '' FROM unnest(%s::uuid[], %s::int[]) AS n (id, number)
+                  RETURNING "Id")
+                INSERT INTO correspondence."CorrespondenceContents" ("Id", "CorrespondenceId", "Language", "MessageTitle",
+                    "MessageSummary", "MessageBody") SELECT gen_random_uuid(), "Id", 'nb', 'title', 'summary', 'body' FROM m
+                """, ids[at:at + 5000], numbers[at:at + 5000])
+        for number in (1, 2):
+            insert_party(self.stack, number)
+        self.stack.query("VACUUM ANALYZE")
 
-def trickle_altinn2(stack, options, count):
-    """Fixed schedule; each record carries the moment at which it should have been sent."""
-    producer = subprocess.Popen([PRODUCER, "--bootstrap", stack.bootstrap, "--topic", TOPIC2], stdin=subprocess.PIPE, text=True,
-                                stdout=subprocess.DEVNULL, cwd=ROOT)
-    start = time.time() + 0.5
-    sent = 0
-    while sent < count:
-        while sent < count and start + sent / options.rate <= time.time():
-            at_us = int((start + sent / options.rate) * 1e6)
-            producer.stdin.write(json.dumps({
-                "source": {"system": "ALTINN2", "stream": "trickle", "sequence": sent}, "altinn2_id": sent + 1, "kind": 4,
-                "occurred_at_us": at_us, "captured_at_us": at_us, "party_uuid": party(1)}) + "\n")
-            sent += 1
-        producer.stdin.flush()
-        wait_until("the next record is due", lambda: start + sent / options.rate <= time.time() or sent >= count, 5, 0.001)
-    producer.stdin.close()
-    if producer.wait() != 0:
-        raise Failed("the producer failed")
+    def bridge(self):
+        return self.stack.add("bench-bridge", [BENCH_TRICKLE, "bridge", "--listen", f"127.0.0.1:{self.stack.bridge_port}",
+                                               "--count", str(self.count)]).start()
 
+    def read_bridge(self, process):
+        """Ends it, and stores what it noted; every call must have come once."""
+        process.stop()
+        with open(process.path, encoding="ascii") as log:
+            notes = [tuple(int(word) for word in line.split()) for line in log if line[0].isdigit()]
+        repeated = [number for number, _, calls in notes if calls != 1]
+        if repeated or len(notes) != self.count:
+            raise Failed(f"{len(notes)} messages noted, {len(repeated)} of them not called once: {repeated[:5]}")
+        self.stack.query("CREATE TABLE bench_call AS SELECT * FROM unnest(%s::int[], %s::bigint[]) AS b (altinn2_id, at_us)",
+                         [note[0] for note in notes], [note[1] for note in notes])
 
-def trickle_altinn3(stack, options, count):
-    """One transaction an act, as the application writes."""
-    connection = stack.connect()
-    start = time.time() + 0.5
-    with connection.cursor() as cursor:
-        for sent in range(count):
-            due = start + sent / options.rate
-            wait_until("the next act is due", lambda due=due: due <= time.time(), 5, 0.0005)
-            cursor.execute("""INSERT INTO correspondence."CorrespondenceStatuses" ("Id", "CorrespondenceId", "Status", "StatusText",
-                "StatusChanged", "PartyUuid") VALUES (gen_random_uuid(), %s, 6, 'x', to_timestamp(%s), %s)""",
-                           (a3_id(sent + 1), due, party(2)))
-    connection.close()
+    def act(self, way):
+        """Does all acts of one way. Returns how late the load itself was."""
+        places = {"topic": ["--bootstrap", self.stack.bootstrap, "--topic", TOPIC2],
+                  "push": ["--url", f"http://127.0.0.1:{self.stack.push_port}"],
+                  "rows": ["--dsn", self.stack.dsn]}[way]
+        say(f"{way}: {self.count} acts at {self.options.rate}/s, the first {self.settled} not counted")
+        done = subprocess.run([BENCH_TRICKLE, way, *places, "--count", str(self.count), "--rate", str(self.options.rate),
+                               "--from-us", str(int((time.time() + 1) * 1e6))],
+                              capture_output=True, text=True, check=False, cwd=ROOT)
+        if done.returncode != 0:
+            raise Failed(f"bench-trickle {way}: {done.stderr.strip()[-300:]}")
+        return json.loads(done.stdout)
+
+    def wait(self, way):
+        what = {"topic": "sync.correspondence_fact WHERE kind = 4", "push": "sync.correspondence_fact WHERE kind = 9",
+                "rows": "sync.outbox WHERE name = 'a2/confirm' AND state = 2"}[way]
+        wait_until(f"all acts of {way}", lambda: self.stack.one(f"SELECT count(*) FROM {what}") == self.count, 120)
+
+    def print_way(self, way, load, machine):
+        for name, sql in LATENCIES[way].items():
+            rows = self.stack.query(sql)
+            if len(rows) != self.count:
+                raise Failed(f"{name}: {self.count} acts gave {len(rows)} rows")
+            values = sorted(float(value) for number, value in rows if number > self.settled)
+            print(f"{name:<{TITLE_WIDTH}} {values[len(values) // 2]:>8.1f} {values[int(len(values) * 0.99)]:>8.1f} "
+                  f"{values[-1]:>8.1f} {len(values):>8}")
+        print(f"{'  the act itself, due to done':<{TITLE_WIDTH}} {load['done_ms_p50']:>8.1f} {load['done_ms_p99']:>8.1f} "
+              f"{load['done_ms_max']:>8.1f} {load['acts']:>8}   load {machine.load:.1f}, steal {machine.steal:.1f} %")
 
 
 def trickle(options):
-    count = options.rate * options.seconds
-    # Nothing listens at the bridge: the figure ends where the fact is decided, and the calls wait in their lanes.
+    # One way after the other, each at the rate. The bridge answers at once and reports no echo.
     with Stack("bench-trickle", options={"decision_log": {"mode": "off"}}) as stack:
         stack.query("ALTER SYSTEM SET track_commit_timestamp = on")
         stack.connection.close()
         stack.shell("dev/postgres.sh", "restart", stack.postgres_directory)
         stack.prepare()
-        say(f"preparing {count} visible messages")
-        for number in range(1, count + 1):
-            insert_message(stack, number)
-        stack.query("VACUUM ANALYZE")
+        bench = Trickle(stack, options)
+        say(f"preparing {bench.count} visible messages")
+        bench.insert_messages()
+        bridge = bench.bridge()
         stack.start_loop()
-        with Machine() as machine:
-            for act in (trickle_altinn2, trickle_altinn3):
-                say(f"{act.__name__.replace('_', ' ')}: {count} acts at {options.rate}/s")
-                act(stack, options, count)
-            wait_until("all facts", lambda: stack.one(
-                "SELECT count(*) FROM sync.correspondence_fact WHERE kind IN (4, 6)") == 2 * count, 120)
-        print_latencies(stack, count)
-        print(f"rate {options.rate}/s in each direction, one after the other; load {machine.load:.1f}, steal {machine.steal:.1f} %")
+        results = []
+        for way in options.ways.split(","):
+            with Machine() as machine:
+                load = bench.act(way)
+                bench.wait(way)
+            results.append((way, load, machine))
+        if "rows" in options.ways:
+            bench.read_bridge(bridge)
+        print(f"\n{'rate ' + str(options.rate) + '/s':<{TITLE_WIDTH}} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'events':>8}")
+        for result in results:
+            bench.print_way(*result)
 
 
 def main():
@@ -308,6 +352,8 @@ def main():
     two = parts.add_parser("trickle")
     two.add_argument("--rate", type=int, default=1000)
     two.add_argument("--seconds", type=int, default=20)
+    two.add_argument("--warm-up", type=int, default=5)
+    two.add_argument("--ways", default=",".join(WAYS))
     options = parser.parse_args()
     chosen = [options] if options.what else [parser.parse_args(["apply"]), parser.parse_args(["trickle"])]
     try:
