@@ -275,6 +275,8 @@ static const char *decide(struct sim *sim, struct call *call, int64_t now_us)
             call->answer_at_us = now_us + fault->delay_ms * 1000LL;
             hit = hit ? hit : "delay";
             break;
+        case FAULT_REPEAT: /* of feeds */
+            break;
         }
     }
     return hit;

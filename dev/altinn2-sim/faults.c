@@ -102,8 +102,9 @@ static sync_status read_when(struct line *line, struct fault *fault, char ret_wo
     return SYNC_OK;
 }
 
-/* What the bridge does wrong. */
-static sync_status read_action(struct line *line, struct fault *fault, struct sync_error *err)
+/* What the subject does wrong: a bridge can do things twice, a feed can show a page twice. */
+static sync_status read_action(struct line *line, bool is_feed, struct fault *fault,
+                               struct sync_error *err)
 {
     char word[WORD_MAX], value[WORD_MAX];
     const char *at, *value_at;
@@ -118,13 +119,19 @@ static sync_status read_action(struct line *line, struct fault *fault, struct sy
         return SYNC_OK;
     }
     bool loses = strcmp(word, "lose-answer") == 0;
-    bool doubles = strcmp(word, "apply-twice") == 0;
+    bool doubles = !is_feed && strcmp(word, "apply-twice") == 0;
+    bool repeats = is_feed && strcmp(word, "repeat") == 0;
     bool delays = strcmp(word, "delay") == 0;
-    if (!loses && !doubles && !delays) {
-        return wrong(line, at, "known are a code such as 503, lose-answer, apply-twice and delay",
+    if (!loses && !doubles && !repeats && !delays) {
+        return wrong(line, at,
+                     is_feed ? "known are a code such as 503, lose-answer, repeat and delay"
+                             : "known are a code such as 503, lose-answer, apply-twice and delay",
                      err);
     }
-    fault->action = loses ? FAULT_LOSE_ANSWER : doubles ? FAULT_APPLY_TWICE : FAULT_DELAY;
+    fault->action = loses     ? FAULT_LOSE_ANSWER
+                    : doubles ? FAULT_APPLY_TWICE
+                    : repeats ? FAULT_REPEAT
+                              : FAULT_DELAY;
     next_word(line, value, &value_at);
     int64_t delay_ms = 0;
     if (delays && !read_time(value, &delay_ms)) {
@@ -147,7 +154,8 @@ static bool is_blank(const struct line *line)
     return true;
 }
 
-static sync_status read_line(struct line *line, struct faults *faults, struct sync_error *err)
+static sync_status read_line(struct line *line, const char *subject, struct faults *faults,
+                             struct sync_error *err)
 {
     char word[WORD_MAX];
     const char *at;
@@ -159,10 +167,10 @@ static sync_status read_line(struct line *line, struct faults *faults, struct sy
     if (word[0] == '\0') {
         return is_blank(line) ? SYNC_OK : wrong(line, at, "what goes wrong is missing", err);
     }
-    if (strcmp(word, "bridge") != 0) {
+    if (strcmp(word, subject) != 0) {
         return SYNC_OK; /* of another program */
     }
-    status = read_action(line, &fault, err);
+    status = read_action(line, strcmp(subject, "feed") == 0, &fault, err);
     if (!sync_is_ok(status)) {
         return status;
     }
@@ -177,8 +185,8 @@ static sync_status read_line(struct line *line, struct faults *faults, struct sy
     return SYNC_OK;
 }
 
-sync_status faults_parse(const char *name, const char *text, struct faults *ret_faults,
-                         struct sync_error *err)
+sync_status faults_parse(const char *name, const char *subject, const char *text,
+                         struct faults *ret_faults, struct sync_error *err)
 {
     struct faults faults = {.count = 0};
     int number = 1;
@@ -186,7 +194,7 @@ sync_status faults_parse(const char *name, const char *text, struct faults *ret_
         size_t size = strcspn(start, "\n");
         size_t used = strcspn(start, "#\n");
         struct line line = {name, start, start, start + used, number};
-        sync_status status = read_line(&line, &faults, err);
+        sync_status status = read_line(&line, subject, &faults, err);
         if (!sync_is_ok(status)) {
             return status;
         }

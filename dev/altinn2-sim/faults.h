@@ -1,7 +1,7 @@
 /*
- * The file of faults: one line each, "[at TIME] [for TIME] SUBJECT WHAT". This simulator acts on
- * the subject "bridge"; lines with another subject belong to other programs and are only checked
- * for their times. Pure.
+ * The file of faults: one line each, "[at TIME] [for TIME] SUBJECT WHAT". The simulators act on the
+ * subjects "bridge" and "feed"; lines with another subject belong to other programs and are only
+ * checked for their times. Pure.
  */
 #ifndef ALTINN2_SIM_FAULTS_H
 #define ALTINN2_SIM_FAULTS_H
@@ -15,6 +15,7 @@ enum fault_action {
     FAULT_LOSE_ANSWER, /* bridge lose-answer 1%: does it, then drops the connection */
     FAULT_APPLY_TWICE, /* bridge apply-twice 1%: does it twice */
     FAULT_DELAY,       /* bridge delay 200ms: answers later */
+    FAULT_REPEAT,      /* feed repeat 1%: the next page is this one once more */
 };
 struct fault {
     enum fault_action action;
@@ -29,9 +30,10 @@ struct faults {
 };
 
 /*
- * Reads the text of a file. "#" begins a comment; blank lines are passed over.
+ * Reads the lines about one subject of the text of a file. "#" begins a comment; blank lines are
+ * passed over.
  * Fails: FATAL syntax with "name:line:column: what is wrong".
  */
-sync_status faults_parse(const char *name, const char *text, struct faults *ret_faults,
-                         struct sync_error *err);
+sync_status faults_parse(const char *name, const char *subject, const char *text,
+                         struct faults *ret_faults, struct sync_error *err);
 #endif

@@ -169,7 +169,7 @@ static sync_status read_faults(struct sim *sim, struct sync_error *err)
                          FAULTS_BYTES_MAX);
     }
     text[size] = '\0';
-    return faults_parse(name, text, &sim->faults, err);
+    return faults_parse(name, "bridge", text, &sim->faults, err);
 }
 
 /* Shared by the threads. */

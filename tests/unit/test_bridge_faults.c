@@ -16,7 +16,7 @@ static struct sync_error err;
 static void reads(const char *text)
 {
     memset(&parsed, 0, sizeof parsed);
-    assert_true(sync_is_ok(faults_parse("faults", text, &parsed, &err)));
+    assert_true(sync_is_ok(faults_parse("faults", "bridge", text, &parsed, &err)));
 }
 
 static void the_lines_of_the_issue_are_understood(void **state)
@@ -41,6 +41,21 @@ static void the_lines_of_the_issue_are_understood(void **state)
     assert_int_equal(parsed.items[3].action, FAULT_DELAY);
     assert_int_equal(parsed.items[3].delay_ms, 200);
     assert_int_equal(parsed.items[4].code, 410);
+}
+
+static void each_subject_has_its_own_lines_and_words(void **state)
+{
+    (void)state;
+    static const char text[] = "feed repeat 2%\nbridge 503\nfeed 500 1%\n";
+    assert_true(sync_is_ok(faults_parse("faults", "feed", text, &parsed, &err)));
+    assert_int_equal(parsed.count, 2);
+    assert_int_equal(parsed.items[0].action, FAULT_REPEAT);
+    assert_int_equal(parsed.items[0].permille, 20);
+    assert_int_equal(parsed.items[1].code, 500);
+    assert_false(sync_is_ok(faults_parse("faults", "feed", "feed apply-twice 1%", &parsed, &err)));
+    assert_non_null(
+        strstr(err.text, "faults:1:6: known are a code such as 503, lose-answer, repeat"));
+    assert_false(sync_is_ok(faults_parse("faults", "bridge", "bridge repeat 1%", &parsed, &err)));
 }
 
 static void when_may_stand_in_either_order_and_alone(void **state)
@@ -112,7 +127,7 @@ static void wrong_lines_are_refused_with_their_place(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct faults untouched = {.count = 77};
-        sync_status status = faults_parse("faults", rows[i].text, &untouched, &err);
+        sync_status status = faults_parse("faults", "bridge", rows[i].text, &untouched, &err);
         if (status.class != SYNC_CLASS_FATAL ||
             strncmp(err.text, rows[i].place, strlen(rows[i].place)) != 0) {
             print_message("line %s -> class %d, %s; wanted %s\n", rows[i].text, (int)status.class,
@@ -135,13 +150,14 @@ static void one_file_holds_so_many_faults_and_no_more(void **state)
     reads(text);
     assert_int_equal(parsed.count, FAULTS_MAX);
     strcat(text, "bridge 503\n");
-    assert_int_equal(faults_parse("faults", text, &parsed, &err).class, SYNC_CLASS_FATAL);
+    assert_int_equal(faults_parse("faults", "bridge", text, &parsed, &err).class, SYNC_CLASS_FATAL);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_lines_of_the_issue_are_understood),
+        cmocka_unit_test(each_subject_has_its_own_lines_and_words),
         cmocka_unit_test(when_may_stand_in_either_order_and_alone),
         cmocka_unit_test(a_code_may_hit_a_share_of_the_calls),
         cmocka_unit_test(blank_lines_comments_and_other_subjects_are_passed_over),
