@@ -1,4 +1,4 @@
-/* The table of open pushes, and their answers. Not here: who decides which answer. */
+/* The table of what a receiver has in hand, and the answers. Not here: who decides which answer. */
 #include "push.h"
 
 #include <errno.h>
@@ -41,27 +41,48 @@ void push_table_done(struct push_table *table)
     pthread_mutex_destroy(&table->lock);
 }
 
-bool push_table_add(struct push_table *table, struct sync_http_request *request,
-                    struct status_event *event)
+/* A fresh place, NULL when closed or full. Under the lock. */
+static struct push *take_place(struct push_table *table, enum push_stage stage)
 {
-    pthread_mutex_lock(&table->lock);
     struct push *place = NULL;
     for (size_t i = 0; i < PUSHES_MAX && !place && !table->closed; i++) {
         place = table->items[i].stage == PUSH_FREE ? &table->items[i] : NULL;
     }
     if (place) {
         *place = (struct push){
-            .stage = PUSH_WAITING,
-            .request = request,
-            .event = event,
+            .stage = stage,
             .number = table->next_number++,
             .received_us = sync_clock_monotonic_us(),
             .captured_at_us = sync_clock_wall_us(),
+            .code = 200,
         };
+    }
+    return place;
+}
+
+bool push_table_add(struct push_table *table, struct sync_http_request *request, void *content)
+{
+    pthread_mutex_lock(&table->lock);
+    struct push *place = take_place(table, PUSH_WAITING);
+    if (place) {
+        place->request = request;
+        place->content = content;
         pthread_cond_broadcast(&table->changed);
     }
     pthread_mutex_unlock(&table->lock);
     return place != NULL;
+}
+
+struct push *push_table_reserve(struct push_table *table, enum push_outcome *outcome)
+{
+    pthread_mutex_lock(&table->lock);
+    struct push *place = take_place(table, PUSH_RESOLVING);
+    if (place) {
+        place->outcome = outcome;
+        *outcome = PUSH_PENDING;
+    }
+    pthread_mutex_unlock(&table->lock);
+    return place;
 }
 
 /* The earliest push of a stage, NULL when there is none. Under the lock. */
@@ -77,11 +98,30 @@ static struct push *earliest(struct push_table *table, enum push_stage stage)
     return found;
 }
 
+static struct timespec after(int timeout_ms)
+{
+    int64_t until_us = sync_clock_monotonic_us() + (int64_t)timeout_ms * 1000;
+    return (struct timespec){.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+}
+
+enum push_outcome push_table_await(struct push_table *table, const enum push_outcome *outcome,
+                                   int timeout_ms)
+{
+    struct timespec until = after(timeout_ms);
+    int waited = 0;
+    pthread_mutex_lock(&table->lock);
+    while (timeout_ms > 0 && waited != ETIMEDOUT && *outcome == PUSH_PENDING) {
+        waited = pthread_cond_timedwait(&table->changed, &table->lock, &until);
+    }
+    enum push_outcome known = *outcome;
+    pthread_mutex_unlock(&table->lock);
+    return known;
+}
+
 size_t push_table_take(struct push_table *table, enum push_stage from, enum push_stage to,
                        struct push **ret_pushes, size_t max, int timeout_ms)
 {
-    int64_t until_us = sync_clock_monotonic_us() + (int64_t)timeout_ms * 1000;
-    struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+    struct timespec until = after(timeout_ms);
     pthread_mutex_lock(&table->lock);
     int waited = 0;
     while (timeout_ms > 0 && waited != ETIMEDOUT && !earliest(table, from)) {
@@ -115,6 +155,8 @@ static const char *title_of(int code)
         return "Not found";
     case 405:
         return "Method not allowed";
+    case 409:
+        return "Conflict";
     case 413:
         return "Content too large";
     case 415:
@@ -169,25 +211,60 @@ void push_reply(struct sync_http_request *request, int code, const char *pointer
     free(text);
 }
 
-void push_answer(struct push_table *table, struct push *push, int code, const char *pointer,
-                 const char *detail)
+/* The request of a place, which is then answered; NULL when it is already. */
+static struct sync_http_request *take_request(struct push_table *table, struct push *push)
 {
     pthread_mutex_lock(&table->lock);
     struct sync_http_request *request = push->request;
     push->request = NULL;
     pthread_mutex_unlock(&table->lock);
+    return request;
+}
+
+void push_answer(struct push_table *table, struct push *push, int code, const char *pointer,
+                 const char *detail)
+{
+    struct sync_http_request *request = take_request(table, push);
     if (request) {
         push_reply(request, code, pointer, detail);
     }
 }
 
+void push_answer_stored(struct push_table *table, struct push *push)
+{
+    struct sync_http_request *request = take_request(table, push);
+    if (request && !push->body) {
+        push_reply(request, push->code, NULL, NULL);
+    } else if (request) {
+        count_answer(push->code);
+        sync_http_answer(request, push->code, "application/json", sync_bytes_text(push->body), 0);
+    }
+}
+
 void push_release(struct push_table *table, struct push *push)
 {
-    free(push->event);
+    free(push->content);
     free(push->memory);
-    push->event = NULL;
+    free(push->body);
+    push->content = NULL;
     push->memory = NULL;
-    push_table_move(table, push, PUSH_FREE);
+    push->body = NULL;
+    pthread_mutex_lock(&table->lock);
+    if (push->outcome) {
+        bool stored = push->stage == PUSH_FLYING && push->outstanding == 0 && !push->failed;
+        *push->outcome = stored ? PUSH_STORED : PUSH_FAILED;
+        push->outcome = NULL;
+    }
+    push->stage = PUSH_FREE;
+    pthread_cond_broadcast(&table->changed);
+    pthread_mutex_unlock(&table->lock);
+}
+
+void push_end(struct push_table *table, struct push *push, int code, const char *pointer,
+              const char *detail)
+{
+    push_answer(table, push, code, pointer, detail);
+    push_release(table, push);
 }
 
 size_t push_table_expire(struct push_table *table, int64_t deadline_us)

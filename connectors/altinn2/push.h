@@ -1,15 +1,13 @@
 /*
- * The open pushes of a receiver: a table of places that pass from thread to thread by stage. A
- * place outlives its answer while the broker still owes delivery reports. Not here: what a push
- * says.
+ * What a receiver has in hand: a table of places that pass from thread to thread by stage. A place
+ * is a call of Altinn 2, or something that a thread of ours has to say. It outlives its answer
+ * while the broker still owes delivery reports. Not here: what a call says.
  */
 #ifndef SYNC_ALTINN2_PUSH_H
 #define SYNC_ALTINN2_PUSH_H
-#include "../status_record.h"
-#include "status_event.h"
-
 #include <pthread.h>
 #include <runtime/http_server.h>
+#include <runtime/kafka.h>
 
 /* Four times the open requests: answered pushes whose reports are still due keep their place. */
 #define PUSHES_MAX 256
@@ -17,23 +15,29 @@
 enum push_stage {
     PUSH_FREE,
     PUSH_WAITING,   /* for the stream thread */
-    PUSH_RESOLVING, /* in the stream thread */
+    PUSH_RESOLVING, /* in the stream thread, or in the thread that reserved the place */
     PUSH_READY,     /* for the poll thread */
     PUSH_FLYING,    /* in the poll thread: produced, reports are due */
 };
 
-/* stage and request are guarded by the table's lock, all else belongs to the thread of the stage.
- */
+/* What became of a place that a thread of ours reserved. */
+enum push_outcome { PUSH_PENDING, PUSH_STORED, PUSH_FAILED };
+
+/* stage, request and outcome are guarded by the table's lock, all else belongs to the thread of the
+ * stage. */
 struct push {
     enum push_stage stage;
-    struct sync_http_request *request; /* NULL once answered */
-    struct status_event *event;        /* freed with the place */
+    struct sync_http_request *request; /* NULL once answered, or when nobody called */
+    enum push_outcome *outcome;        /* told when the place is freed; NULL = nobody asks */
+    void *content;                     /* what the call says; freed with the place */
     int64_t number;                    /* order of arrival */
     int64_t received_us;               /* monotonic */
     int64_t captured_at_us;            /* wall clock */
-    int32_t altinn2_id;
-    void *memory; /* of the records; freed once they are produced */
-    struct status_record *records;
+    void *memory; /* of the records; freed once they are produced, and with the place */
+    struct sync_kafka_record *records; /* their tag is the place's business */
+    size_t record_count;
+    int code;           /* of the answer when every record is stored */
+    char *body;         /* JSON of that answer, malloc'ed; NULL = none */
     size_t outstanding; /* delivery reports that are due */
     bool failed;
 };
@@ -53,10 +57,21 @@ void push_table_init(struct push_table *table);
 void push_table_close(struct push_table *table);
 void push_table_done(struct push_table *table); /* no other thread may use it any more */
 
-/* Takes over request and event. False when closed or every place is taken: both stay with the
+/* Takes over request and content. False when closed or every place is taken: both stay with the
  * caller. */
-bool push_table_add(struct push_table *table, struct sync_http_request *request,
-                    struct status_event *event);
+bool push_table_add(struct push_table *table, struct sync_http_request *request, void *content);
+
+/*
+ * A place for records that nobody called for, in stage PUSH_RESOLVING of the caller's thread, which
+ * then fills it and moves it to PUSH_READY. outcome is PUSH_PENDING until the place is freed.
+ * Owns: outcome must live until then.  Blocks: no.  Fails: NULL when closed or every place is
+ * taken.
+ */
+struct push *push_table_reserve(struct push_table *table, enum push_outcome *outcome);
+
+/* Waits until the outcome is known, at most timeout_ms. */
+enum push_outcome push_table_await(struct push_table *table, const enum push_outcome *outcome,
+                                   int timeout_ms);
 
 /* Up to max pushes in order of arrival, moved from one stage to another; waits at most timeout_ms
  * for the first. */
@@ -64,11 +79,17 @@ size_t push_table_take(struct push_table *table, enum push_stage from, enum push
                        struct push **ret_pushes, size_t max, int timeout_ms);
 void push_table_move(struct push_table *table, struct push *push, enum push_stage stage);
 
-/* Answers, unless it is answered already. detail NULL = no body; pointer NULL = none. */
+/* Answers, unless it is answered already or nobody called. detail NULL = no body; pointer NULL =
+ * none. */
 void push_answer(struct push_table *table, struct push *push, int code, const char *pointer,
                  const char *detail);
-/* Frees the place. */
+/* The answer that the place holds ready: its code and body. */
+void push_answer_stored(struct push_table *table, struct push *push);
+/* Frees the place and tells its outcome. */
 void push_release(struct push_table *table, struct push *push);
+/* Both: answers with problem details, and frees the place. */
+void push_end(struct push_table *table, struct push *push, int code, const char *pointer,
+              const char *detail);
 
 /* 503 to every open request that came before deadline_us (monotonic). Returns how many. */
 size_t push_table_expire(struct push_table *table, int64_t deadline_us);

@@ -1,49 +1,42 @@
 /*
- * The push receiver. Listener: checks and parses a call, suspends it. Stream thread: looks ids up,
- * numbers the acts, makes records. Poll thread (the caller's): produces, takes delivery reports,
- * answers. They share the table of pushes (push.c) and nothing else. Not here: rules.
+ * The push receiver. Listener: checks and parses a call, suspends it. Stream thread: lets the
+ * capture look up, number and make records. Poll thread (the caller's): produces, takes delivery
+ * reports, answers. They share the table of pushes (push.c) and nothing else. Not here: which calls
+ * there are and what they say.
  */
-#include "receiver.h"
-
-#include "push.h"
-#include "resolver.h"
+#include "receiver_parts.h"
 
 #include <core/limits.h>
 #include <runtime/clock.h>
 #include <runtime/health.h>
 #include <runtime/log.h>
 #include <runtime/metrics.h>
-#include <runtime/route.h>
 #include <runtime/secret.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
-#define SOURCE         "altinn2-status"
-#define PATH_PREFIX    "/correspondence/api/v1/migration/correspondence/"
-#define RECORD_BYTES   1536 /* arena for one record: struct, eight short headers, value */
-#define FLYING_MAX     PUSHES_MAX
 #define PROBE_EVERY_US (5 * 1000000LL) /* an idle dependency is asked so often */
+#define TAKE_MS        500             /* the stream thread waits for a call so long */
 
 struct receiver {
+    const struct receiver_capture *capture;
     const struct sync_config *config;
-    const char *topic;
-    struct sync_schema_set *schemas;
-    const struct sync_schema *schema;
-    struct resolver *resolver;
+    struct receiver_shell shell;
+    void *part; /* of the capture */
     struct sync_kafka_producer *producer;
     struct sync_http_server *listener, *probes;
     char token[SYNC_SECRET_MAX]; /* "" = none asked for */
-    struct push_table pushes;
-    pthread_t stream;
-    atomic_bool stopping;    /* no new calls */
-    atomic_bool stream_ends; /* the stream thread ends */
-    atomic_bool broken;      /* fatal holds why */
+    pthread_t stream, own;
+    bool has_own;         /* the capture's own thread runs */
+    atomic_bool stopping; /* no new calls */
+    atomic_bool broken;   /* fatal holds why */
+    pthread_mutex_t fatal_lock;
     struct sync_error fatal; /* written before broken is set */
-    bool topic_known;
-    int64_t answered_us; /* when the broker last did not say that it has no such topic */
+    size_t asked_topic;
+    int64_t answered_us[RECEIVER_TOPICS_MAX]; /* when the broker last did not say that it has no
+                                                 such topic */
     int64_t asked_kafka_us;
     size_t in_flight; /* of the producer: pushes with reports due */
 };
@@ -92,11 +85,12 @@ static bool is_json(const char *content_type)
 }
 
 /* Parses the body here, so that nothing of the request is needed after its answer. */
-static void accept_push(struct receiver *receiver, struct sync_http_request *request)
+static void accept_push(struct receiver *receiver, struct sync_http_request *request,
+                        const struct receiver_call *call, const struct receiver_place *place)
 {
-    struct status_event *event = NULL;
+    void *content = NULL;
     struct sync_error err = {0};
-    sync_status status = status_event_parse(request->body, &event, &err);
+    sync_status status = call->parse(request->body, place, &content, &err);
     if (status.class == SYNC_CLASS_PARK) {
         push_reply(request, err.code == SYNC_CODE_OVERSIZE ? 413 : 400, err.field, err.text);
         return;
@@ -105,194 +99,121 @@ static void accept_push(struct receiver *receiver, struct sync_http_request *req
         push_reply(request, 503, NULL, err.text);
         return;
     }
-    if (atomic_load(&receiver->stopping) || !push_table_add(&receiver->pushes, request, event)) {
-        free(event);
+    if (atomic_load(&receiver->stopping) ||
+        !push_table_add(&receiver->shell.pushes, request, content)) {
+        free(content);
         push_reply(request, 503, NULL, "no room for another call now; send it again");
     }
 }
 
-static void handle(struct sync_http_request *request, void *context)
+static const struct receiver_call *find_call(const struct receiver *receiver, const char *path,
+                                             struct receiver_place *ret_place)
 {
-    struct receiver *receiver = context;
-    size_t prefix = sizeof PATH_PREFIX - 1;
-    const char *call =
-        strncmp(request->path, PATH_PREFIX, prefix) == 0 ? request->path + prefix : "";
-    bool is_status = strcmp(call, "syncStatusEvent") == 0;
-    bool is_later =
-        strcmp(call, "syncForwardingEvent") == 0 || strcmp(call, "syncNotificationEvent") == 0;
-    if (!is_authorised(receiver, request->authorization)) {
-        push_reply(request, 401, NULL, "a valid bearer token is needed");
-    } else if (!is_status && !is_later) {
-        push_reply(request, 404, NULL, "no such call");
-    } else if (strcmp(request->method, "POST") != 0) {
-        push_reply(request, 405, NULL, "this call takes POST only");
-    } else if (is_later) {
-        push_reply(request, 501, NULL, "the consumer of this call does not exist yet");
-    } else if (!is_json(request->content_type)) {
-        push_reply(request, 415, NULL, "the body must be application/json");
-    } else {
-        accept_push(receiver, request);
-    }
-}
-
-/* Stream thread. */
-
-static void end_push(struct receiver *receiver, struct push *push, int code, const char *pointer,
-                     const char *detail)
-{
-    push_answer(&receiver->pushes, push, code, pointer, detail);
-    push_release(&receiver->pushes, push);
-}
-
-/* The id that the records carry, 0 when the push has been answered and ended. */
-static int32_t choose_id(struct receiver *receiver, struct push *push, int32_t found)
-{
-    const struct status_event *event = push->event;
-    if (event->has_altinn2_id && found != 0 && found != event->altinn2_id) {
-        end_push(receiver, push, 400, "/altinn2CorrespondenceId",
-                 "this message has another number in Altinn 3");
-        return 0;
-    }
-    if (!event->has_altinn2_id && found == 0) {
-        end_push(receiver, push, 404, NULL, "no message with this id and a number in Altinn 2");
-        return 0;
-    }
-    return found != 0 ? found : event->altinn2_id;
-}
-
-static sync_status make_records(const struct receiver *receiver, struct push *push,
-                                const struct resolver_run *run, struct sync_error *err)
-{
-    const struct status_event *event = push->event;
-    size_t size = (event->count + 1) * RECORD_BYTES;
-    push->memory = malloc(size);
-    if (!push->memory) {
-        return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_MEMORY_LIMIT, "make records: no memory");
-    }
-    struct sync_arena arena;
-    sync_arena_init(&arena, push->memory, size);
-    push->records = sync_arena_take_array(&arena, event->count, sizeof *push->records);
-    sync_status status = SYNC_OK;
-    for (size_t i = 0; i < event->count && sync_is_ok(status); i++) {
-        const struct status_event_item *item = &event->items[i];
-        struct status_change change = {
-            .source = {.system = 0,
-                       .stream = sync_bytes_text(run->stream),
-                       .sequence = run->first + (int64_t)i},
-            .has_altinn2_id = true,
-            .altinn2_id = push->altinn2_id,
-            .has_altinn3_id = true,
-            .altinn3_id = event->altinn3_id,
-            .mode = STATUS_LIVE,
-            .captured_at_us = push->captured_at_us,
-            .kind = item->kind,
-            .occurred_at_us = item->occurred_at_us,
-            .party = item->party,
-            .has_user = item->has_user,
-            .user = item->user,
-        };
-        status = status_record_make(receiver->schema, &change, &arena, &push->records[i], err);
-    }
-    return status;
-}
-
-/* Numbers and encodes what was resolved and hands it to the poll thread. */
-static sync_status number_pushes(struct receiver *receiver, struct push **pushes, size_t count,
-                                 struct sync_error *err)
-{
-    size_t total = 0;
-    for (size_t i = 0; i < count; i++) {
-        total += pushes[i]->event->count;
-    }
-    struct resolver_run run;
-    sync_status status =
-        count == 0 ? SYNC_OK : resolver_number(receiver->resolver, total, &run, err);
-    if (!sync_is_ok(status)) {
-        return status;
-    }
-    for (size_t i = 0; i < count; i++) {
-        size_t acts = pushes[i]->event->count;
-        struct sync_error reason = {0};
-        sync_status made = make_records(receiver, pushes[i], &run, &reason);
-        run.first += (int64_t)acts;
-        if (sync_is_ok(made)) {
-            push_table_move(&receiver->pushes, pushes[i], PUSH_READY);
-        } else {
-            sync_log_error(SYNC_ERROR, "record_refused", &reason);
-            end_push(receiver, pushes[i], made.class == SYNC_CLASS_RETRY ? 503 : 500, NULL,
-                     "the records of this call could not be made");
-        }
-    }
-    return SYNC_OK;
-}
-
-/* One round: answers everything in pushes, or hands it on. */
-static sync_status resolve_pushes(struct receiver *receiver, struct push **pushes, size_t count,
-                                  struct sync_error *err)
-{
-    struct sync_uuid ids[SYNC_HTTP_REQUESTS_MAX];
-    int32_t found[SYNC_HTTP_REQUESTS_MAX];
-    for (size_t i = 0; i < count; i++) {
-        ids[i] = pushes[i]->event->altinn3_id;
-    }
-    sync_status status = resolver_find(receiver->resolver, ids, count, found, err);
-    size_t kept = 0;
-    for (size_t i = 0; i < count && sync_is_ok(status); i++) {
-        struct push *push = pushes[i];
-        push->altinn2_id = choose_id(receiver, push, found[i]);
-        if (push->altinn2_id != 0) {
-            pushes[kept++] = push;
-        }
-    }
-    size_t left = sync_is_ok(status) ? kept : count;
-    if (sync_is_ok(status)) {
-        status = number_pushes(receiver, pushes, kept, err);
-    }
-    for (size_t i = 0; i < left && !sync_is_ok(status); i++) {
-        end_push(receiver, pushes[i], 503, NULL,
-                 "the message cannot be looked up now; send it again");
-    }
-    return status;
-}
-
-/* A refusal by the database ends the process; an outage is told and waited for. */
-static void judge_database(struct receiver *receiver, sync_status status,
-                           const struct sync_error *err)
-{
-    sync_health_set(SYNC_DEP_DATABASE, sync_is_ok(status));
-    if (status.class == SYNC_CLASS_FATAL && !atomic_load(&receiver->broken)) {
-        receiver->fatal = *err;
-        atomic_store(&receiver->broken, true);
-    } else if (!sync_is_ok(status)) {
-        sync_log_error(SYNC_WARN, "database_unreachable", err);
-    }
-}
-
-static void *run_stream(void *context)
-{
-    struct receiver *receiver = context;
-    int64_t asked_us = 0;
-    while (!atomic_load(&receiver->stream_ends)) {
-        sync_health_beat(SYNC_LOOP_STREAM);
-        struct push *pushes[SYNC_HTTP_REQUESTS_MAX];
-        size_t count = push_table_take(&receiver->pushes, PUSH_WAITING, PUSH_RESOLVING, pushes,
-                                       SYNC_HTTP_REQUESTS_MAX, 500);
-        int64_t now_us = sync_clock_monotonic_us();
-        struct sync_error err = {0};
-        if (count > 0) {
-            judge_database(receiver, resolve_pushes(receiver, pushes, count, &err), &err);
-            asked_us = now_us;
-        } else if (now_us - asked_us > PROBE_EVERY_US) {
-            judge_database(receiver, resolver_ping(receiver->resolver, &err), &err);
-            asked_us = now_us;
+    const struct receiver_capture *capture = receiver->capture;
+    const char *name = capture->locate ? capture->locate(receiver->part, path, ret_place) : path;
+    for (size_t i = 0; i < capture->call_count; i++) {
+        if (strcmp(capture->calls[i].path, name) == 0) {
+            return &capture->calls[i];
         }
     }
     return NULL;
 }
 
+static void handle(struct sync_http_request *request, void *context)
+{
+    struct receiver *receiver = context;
+    struct receiver_place place = {.is_export = false};
+    if (!is_authorised(receiver, request->authorization)) {
+        push_reply(request, 401, NULL, "a valid bearer token is needed");
+        return;
+    }
+    const struct receiver_call *call = find_call(receiver, request->path, &place);
+    if (!call) {
+        push_reply(request, 404, NULL, "no such call");
+    } else if (strcmp(request->method, "POST") != 0) {
+        push_reply(request, 405, NULL, "this call takes POST only");
+    } else if (!call->parse) {
+        push_reply(request, 501, NULL, "the consumer of this call does not exist yet");
+    } else if (!is_json(request->content_type)) {
+        push_reply(request, 415, NULL, "the body must be application/json");
+    } else {
+        accept_push(receiver, request, call, &place);
+    }
+}
+
+/* Stream thread. */
+
+void receiver_judge_database(struct receiver_shell *shell, sync_status status,
+                             const struct sync_error *err)
+{
+    struct receiver *receiver =
+        (struct receiver *)(void *)((char *)shell - offsetof(struct receiver, shell));
+    sync_health_set(SYNC_DEP_DATABASE, sync_is_ok(status));
+    if (status.class == SYNC_CLASS_FATAL) {
+        pthread_mutex_lock(&receiver->fatal_lock);
+        if (!atomic_load(&receiver->broken)) {
+            receiver->fatal = *err;
+            atomic_store(&receiver->broken, true);
+        }
+        pthread_mutex_unlock(&receiver->fatal_lock);
+    } else if (!sync_is_ok(status)) {
+        sync_log_error(SYNC_WARN, "database_unreachable", err);
+    }
+}
+
+/* One round: answers everything in pushes, or hands it on. */
+static void make_records(struct receiver *receiver, struct push **pushes, size_t count)
+{
+    struct sync_error err = {0};
+    sync_status status = receiver->capture->make(receiver->part, pushes, count, &err);
+    for (size_t i = 0; i < count && !sync_is_ok(status); i++) {
+        if (pushes[i]->stage == PUSH_RESOLVING) { /* only this thread moves it from there */
+            push_end(&receiver->shell.pushes, pushes[i], 503, NULL,
+                     "the database cannot be asked now; send it again");
+        }
+    }
+    receiver_judge_database(&receiver->shell, status, &err);
+}
+
+static void *run_stream(void *context)
+{
+    struct receiver *receiver = context;
+    const struct receiver_capture *capture = receiver->capture;
+    int64_t asked_us = 0;
+    while (!atomic_load(&receiver->shell.ending)) {
+        sync_health_beat(SYNC_LOOP_STREAM);
+        struct push *pushes[SYNC_HTTP_REQUESTS_MAX];
+        size_t count = push_table_take(&receiver->shell.pushes, PUSH_WAITING, PUSH_RESOLVING,
+                                       pushes, SYNC_HTTP_REQUESTS_MAX, TAKE_MS);
+        int64_t now_us = sync_clock_monotonic_us();
+        struct sync_error err = {0};
+        if (count > 0) {
+            make_records(receiver, pushes, count);
+            asked_us = now_us;
+        } else if (now_us - asked_us > PROBE_EVERY_US) {
+            receiver_judge_database(&receiver->shell, capture->ping(receiver->part, &err), &err);
+            asked_us = now_us;
+        }
+        if (capture->idle) {
+            sync_status status = capture->idle(receiver->part, now_us, &err);
+            if (!sync_is_ok(status)) {
+                receiver_judge_database(&receiver->shell, status, &err);
+            }
+        }
+    }
+    return NULL;
+}
+
+static void *run_own(void *context)
+{
+    struct receiver *receiver = context;
+    receiver->capture->run(receiver->part);
+    return NULL;
+}
+
 /* Poll thread. */
 
-static void count_records(size_t count)
+static void count_records(const struct receiver *receiver, size_t count)
 {
     static struct sync_metric *records;
     if (!records) {
@@ -300,21 +221,21 @@ static void count_records(size_t count)
             sync_metric_new(SYNC_COUNTER, "source_records_total",
                             "Records that the broker has acknowledged, by capture.", "source");
     }
-    sync_metric_add(records, (double)count, SYNC_LABELS(SOURCE));
+    sync_metric_add(records, (double)count, SYNC_LABELS(receiver->capture->name));
 }
 
 /* Answers as soon as the answer is certain; the place stays until the last report is in. */
 static void settle_push(struct receiver *receiver, struct push *push)
 {
     if (push->failed) {
-        push_answer(&receiver->pushes, push, 503, NULL,
+        push_answer(&receiver->shell.pushes, push, 503, NULL,
                     "the broker has not stored everything; send it again");
     } else if (push->outstanding == 0) {
-        push_answer(&receiver->pushes, push, 200, NULL, NULL);
+        push_answer_stored(&receiver->shell.pushes, push);
     }
     if (push->outstanding == 0) {
         receiver->in_flight--;
-        push_release(&receiver->pushes, push);
+        push_release(&receiver->shell.pushes, push);
     }
 }
 
@@ -325,7 +246,7 @@ static void note_delivery(void *context, void *tag, bool stored, const struct sy
     SYNC_ASSERT(push->outstanding > 0);
     push->outstanding--;
     if (stored) {
-        count_records(1);
+        count_records(receiver, 1);
     } else {
         push->failed = true;
         sync_log_error(SYNC_WARN, "record_not_stored", err);
@@ -338,7 +259,7 @@ static sync_status open_producer(struct receiver *receiver, struct sync_error *e
 {
     const struct sync_config *config = receiver->config;
     struct sync_kafka_options options = {.bootstrap = config->kafka_bootstrap,
-                                         .client_id = SOURCE,
+                                         .client_id = receiver->capture->name,
                                          .dev = config->dev,
                                          .properties = config->kafka_properties};
     return sync_kafka_producer_new(&options, note_delivery, receiver, &receiver->producer, err);
@@ -351,7 +272,7 @@ static sync_status replace_producer(struct receiver *receiver, const struct sync
     sync_log_error(SYNC_ERROR, "producer_replaced", reason);
     sync_kafka_producer_free(&receiver->producer, 0);
     for (size_t i = 0; i < PUSHES_MAX; i++) {
-        struct push *push = &receiver->pushes.items[i];
+        struct push *push = &receiver->shell.pushes.items[i];
         if (push->stage == PUSH_FLYING) { /* only this thread moves to or from this stage */
             push->failed = true;
             push->outstanding = 0;
@@ -367,17 +288,10 @@ static sync_status produce_push(struct receiver *receiver, struct push *push,
     sync_status status = SYNC_OK;
     receiver->in_flight++;
     push->outstanding = 1; /* ours, so that no report ends the place while we still produce */
-    for (size_t i = 0; i < push->event->count && sync_is_ok(status); i++) {
-        const struct status_record *record = &push->records[i];
-        struct sync_kafka_record out = {
-            .topic = receiver->topic,
-            .key = record->key,
-            .value = record->value,
-            .headers = record->headers,
-            .header_count = record->header_count,
-            .tag = push,
-        };
-        status = sync_kafka_produce(receiver->producer, &out, err);
+    for (size_t i = 0; i < push->record_count && sync_is_ok(status); i++) {
+        struct sync_kafka_record *record = &push->records[i];
+        record->tag = push;
+        status = sync_kafka_produce(receiver->producer, record, err);
         push->outstanding += sync_is_ok(status);
     }
     free(push->memory);
@@ -392,37 +306,56 @@ static sync_status produce_push(struct receiver *receiver, struct push *push,
     return replace_producer(receiver, &reason, err);
 }
 
-/* Asks for the topic until it is known, later only while the broker is silent. */
-static sync_status ask_kafka(struct receiver *receiver, int64_t now_us, struct sync_error *err)
+static bool topics_known(const struct receiver *receiver)
 {
-    if (receiver->in_flight > 0 ||
-        now_us - receiver->asked_kafka_us < PROBE_EVERY_US / (receiver->topic_known ? 1 : 5)) {
-        return SYNC_OK;
+    for (size_t i = 0; i < receiver->shell.topic_count; i++) {
+        if (atomic_load(&receiver->shell.topics[i].partitions) == 0) {
+            return false;
+        }
     }
-    receiver->asked_kafka_us = now_us;
-    char cluster_id[64];
-    int32_t partitions = 0;
-    sync_status status = sync_kafka_producer_describe(receiver->producer, receiver->topic, 1000,
-                                                      cluster_id, &partitions, err);
-    sync_health_set(SYNC_DEP_KAFKA, sync_is_ok(status));
-    if (sync_is_ok(status)) {
-        receiver->topic_known = true;
-        receiver->answered_us = now_us;
-        return SYNC_OK;
-    }
-    if (status.class == SYNC_CLASS_FATAL) {
-        return status;
-    }
+    return true;
+}
+
+/* The broker has no such topic, or does not answer. */
+static sync_status miss_topic(struct receiver *receiver, size_t index, int64_t now_us,
+                              struct sync_error *err)
+{
     if (err->code != SYNC_CODE_TOPIC_UNKNOWN) {
-        receiver->answered_us = now_us; /* no answer is no answer about the topic */
+        receiver->answered_us[index] = now_us; /* no answer is no answer about the topic */
     }
-    if (now_us - receiver->answered_us > (int64_t)SYNC_TOPIC_UNKNOWN_MS * 1000) {
+    if (now_us - receiver->answered_us[index] > (int64_t)SYNC_TOPIC_UNKNOWN_MS * 1000) {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_TOPIC_UNKNOWN,
                          "write %s: the broker has no such topic; run \"altinn-sync topics apply\"",
-                         receiver->topic);
+                         receiver->shell.topics[index].name);
     }
     sync_log_error(SYNC_WARN, "kafka_unreachable", err);
     return SYNC_OK;
+}
+
+/* Asks for one topic after the other until all are known, later only while the broker is silent. */
+static sync_status ask_kafka(struct receiver *receiver, int64_t now_us, struct sync_error *err)
+{
+    if (receiver->in_flight > 0 ||
+        now_us - receiver->asked_kafka_us < PROBE_EVERY_US / (topics_known(receiver) ? 1 : 5)) {
+        return SYNC_OK;
+    }
+    receiver->asked_kafka_us = now_us;
+    receiver->asked_topic = (receiver->asked_topic + 1) % receiver->shell.topic_count;
+    size_t index = receiver->asked_topic;
+    struct receiver_topic *topic = &receiver->shell.topics[index];
+    char cluster_id[64];
+    int32_t partitions = 0;
+    sync_status status = sync_kafka_producer_describe(receiver->producer, topic->name, 1000,
+                                                      cluster_id, &partitions, err);
+    sync_health_set(SYNC_DEP_KAFKA, sync_is_ok(status));
+    if (sync_is_ok(status)) {
+        if (atomic_exchange(&topic->partitions, partitions) == 0 && !topics_known(receiver)) {
+            receiver->asked_kafka_us = 0; /* the next one at once */
+        }
+        receiver->answered_us[index] = now_us;
+        return SYNC_OK;
+    }
+    return status.class == SYNC_CLASS_FATAL ? status : miss_topic(receiver, index, now_us, err);
 }
 
 /* One by one: a producer that has to be replaced ends all pushes that were taken. */
@@ -432,14 +365,15 @@ static sync_status produce_waiting(struct receiver *receiver, struct sync_error 
     int timeout_ms = receiver->in_flight > 0 ? 0 : 100;
     for (size_t i = 0; i < SYNC_HTTP_REQUESTS_MAX && sync_is_ok(status); i++) {
         struct push *push = NULL;
-        if (push_table_take(&receiver->pushes, PUSH_READY, PUSH_FLYING, &push, 1, timeout_ms) ==
-            0) {
+        if (push_table_take(&receiver->shell.pushes, PUSH_READY, PUSH_FLYING, &push, 1,
+                            timeout_ms) == 0) {
             break;
         }
-        if (receiver->topic_known) {
+        if (topics_known(receiver)) {
             status = produce_push(receiver, push, err);
         } else {
-            end_push(receiver, push, 503, NULL, "the broker cannot be reached now; send it again");
+            push_end(&receiver->shell.pushes, push, 503, NULL,
+                     "the broker cannot be reached now; send it again");
         }
         timeout_ms = 0;
     }
@@ -457,7 +391,7 @@ static sync_status turn(struct receiver *receiver, struct sync_error *err)
         sync_kafka_producer_poll(receiver->producer, 5);
     }
     int64_t deadline_us = sync_clock_monotonic_us() - SYNC_RECEIVER_ANSWER_MS * 1000LL;
-    if (push_table_expire(&receiver->pushes, deadline_us) > 0) {
+    if (push_table_expire(&receiver->shell.pushes, deadline_us) > 0) {
         sync_health_set(SYNC_DEP_KAFKA, false);
     }
     return status;
@@ -472,7 +406,7 @@ static sync_status run_turns(struct receiver *receiver, struct sync_error *err)
     atomic_store(&receiver->stopping, true);
     int64_t limit_us = sync_clock_monotonic_us() + SYNC_RECEIVER_ANSWER_MS * 1000LL;
     while (sync_is_ok(status) && !atomic_load(&receiver->broken) &&
-           push_table_open(&receiver->pushes) > 0 && sync_clock_monotonic_us() < limit_us) {
+           push_table_open(&receiver->shell.pushes) > 0 && sync_clock_monotonic_us() < limit_us) {
         status = turn(receiver, err);
     }
     if (atomic_load(&receiver->broken)) {
@@ -483,24 +417,6 @@ static sync_status run_turns(struct receiver *receiver, struct sync_error *err)
 }
 
 /* Start and end. */
-
-static sync_status find_topic(struct receiver *receiver, struct sync_error *err)
-{
-    const struct sync_processor *processor = &sync_processor_correspondence_status;
-    receiver->topic = sync_route_topic_from(processor, SYNC_SYSTEM_ALTINN2);
-    SYNC_ASSERT(receiver->topic);
-    sync_status status =
-        sync_schema_set_new(receiver->config->schemas_dir, &receiver->schemas, err);
-    if (!sync_is_ok(status)) {
-        return status;
-    }
-    receiver->schema = sync_schema_set_find(receiver->schemas, processor->schema);
-    if (!receiver->schema) {
-        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_FILE,
-                         "find schema %s below schemas.dir: it is not there", processor->schema);
-    }
-    return SYNC_OK;
-}
 
 /* Without a token only the own machine may push. */
 static sync_status read_token(struct receiver *receiver, struct sync_error *err)
@@ -528,12 +444,12 @@ static sync_status read_token(struct receiver *receiver, struct sync_error *err)
 static sync_status open_receiver(struct receiver *receiver, struct sync_error *err)
 {
     const struct sync_config *config = receiver->config;
-    sync_status status = find_topic(receiver, err);
+    sync_status status = sync_schema_set_new(config->schemas_dir, &receiver->shell.schemas, err);
     if (sync_is_ok(status)) {
         status = read_token(receiver, err);
     }
     if (sync_is_ok(status)) {
-        status = resolver_new(config->database_dsn, SOURCE, &receiver->resolver, err);
+        status = receiver->capture->open(&receiver->shell, &receiver->part, err);
     }
     if (sync_is_ok(status)) {
         status = open_producer(receiver, err);
@@ -569,42 +485,72 @@ static void close_receiver(struct receiver *receiver)
     if (receiver->producer) {
         sync_kafka_producer_free(&receiver->producer, 1000);
     }
-    push_table_close(&receiver->pushes);
+    push_table_close(&receiver->shell.pushes);
     sync_http_server_free(&receiver->listener);
-    push_table_done(&receiver->pushes);
+    if (receiver->part) {
+        receiver->capture->close(&receiver->part);
+    }
+    push_table_done(&receiver->shell.pushes);
     sync_http_server_free(&receiver->probes);
-    resolver_free(&receiver->resolver);
-    sync_schema_set_free(&receiver->schemas);
+    sync_schema_set_free(&receiver->shell.schemas);
+    pthread_mutex_destroy(&receiver->fatal_lock);
     explicit_bzero(receiver->token, sizeof receiver->token);
     free(receiver);
 }
 
-sync_status sync_receiver_run(const struct sync_config *config, struct sync_error *err)
+/* With the other threads of the process; they have ended when it returns. */
+static sync_status run_threads(struct receiver *receiver, struct sync_error *err)
+{
+    if (pthread_create(&receiver->stream, NULL, run_stream, receiver) != 0) {
+        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_INTERNAL,
+                         "start the stream thread: the system gives none");
+    }
+    sync_status status = SYNC_OK;
+    if (receiver->capture->run) {
+        receiver->has_own = pthread_create(&receiver->own, NULL, run_own, receiver) == 0;
+        status = receiver->has_own ? SYNC_OK
+                                   : sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_INTERNAL,
+                                               "start the reading thread: the system gives none");
+    }
+    if (sync_is_ok(status)) {
+        sync_log(SYNC_INFO, "ready",
+                 SYNC_LOG_TEXT("listen", sync_http_server_address(receiver->listener)),
+                 SYNC_LOG_TEXT("http", sync_http_server_address(receiver->probes)));
+        status = run_turns(receiver, err);
+    }
+    atomic_store(&receiver->shell.ending, true);
+    pthread_join(receiver->stream, NULL);
+    if (receiver->has_own) {
+        pthread_join(receiver->own, NULL);
+    }
+    return status;
+}
+
+sync_status receiver_run(const struct receiver_capture *capture, const struct sync_config *config,
+                         struct sync_error *err)
 {
     struct receiver *receiver = calloc(1, sizeof *receiver);
     if (!receiver) {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_MEMORY_LIMIT,
                          "start the receiver: no memory");
     }
+    receiver->capture = capture;
     receiver->config = config;
-    receiver->answered_us = sync_clock_monotonic_us();
-    push_table_init(&receiver->pushes);
+    receiver->shell.name = capture->name;
+    receiver->shell.config = config;
+    for (size_t i = 0; i < RECEIVER_TOPICS_MAX; i++) {
+        receiver->answered_us[i] = sync_clock_monotonic_us();
+    }
+    pthread_mutex_init(&receiver->fatal_lock, NULL);
+    push_table_init(&receiver->shell.pushes);
     struct sigaction action = {.sa_handler = note_signal};
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     start_health();
     sync_status status = open_receiver(receiver, err);
-    if (sync_is_ok(status) && pthread_create(&receiver->stream, NULL, run_stream, receiver) != 0) {
-        status = sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_INTERNAL,
-                           "start the stream thread: the system gives none");
-    } else if (sync_is_ok(status)) {
-        sync_log(SYNC_INFO, "ready",
-                 SYNC_LOG_TEXT("listen", sync_http_server_address(receiver->listener)),
-                 SYNC_LOG_TEXT("http", sync_http_server_address(receiver->probes)));
-        status = run_turns(receiver, err);
-        atomic_store(&receiver->stream_ends, true);
-        pthread_join(receiver->stream, NULL);
+    if (sync_is_ok(status)) {
+        status = run_threads(receiver, err);
     }
     close_receiver(receiver);
     return status;

@@ -1,11 +1,11 @@
 /*
- * What the receiver asks its database: which Altinn 2 id a message has, and the next numbers of its
- * stream. One thread. Not here: what to answer when a message is unknown.
+ * The home database of a capture of Altinn 2: statements under a look-up's time limit, and the next
+ * numbers of its streams. One thread. Not here: what is looked up (status_lookup.c,
+ * delegation_parties.c).
  */
 #ifndef SYNC_ALTINN2_RESOLVER_H
 #define SYNC_ALTINN2_RESOLVER_H
-#include <altinn_sync/status.h>
-#include <altinn_sync/types.h>
+#include <runtime/postgres.h>
 
 struct resolver;
 
@@ -15,24 +15,31 @@ sync_status resolver_new(const char *dsn, const char *source, struct resolver **
                          struct sync_error *err);
 void resolver_free(struct resolver **resolver);
 
-/*
- * Altinn 2 ids of messages of Altinn 3, 0 for a message that is not there or has none. Positive
- * answers are cached: a mapping never changes. Blocks: at most SYNC_RECEIVER_LOOKUP_MS + network.
- * Fails: RETRY (answer 503); FATAL.
- */
-sync_status resolver_find(struct resolver *resolver, const struct sync_uuid *altinn3_ids,
-                          size_t count, int32_t *ret_altinn2_ids, struct sync_error *err);
+/* Empty parameters in the resolver's own memory: those of the statement before are gone. */
+struct sync_params resolver_params(struct resolver *resolver);
 
-/* One numbered event: stream text and first number of a run. */
+/*
+ * One statement in a transaction of its own.
+ * Owns: ret_result may be NULL.  Blocks: at most SYNC_RECEIVER_LOOKUP_MS + network.
+ * Fails: RETRY (answer 503); FATAL, db_schema for tables of another version.
+ */
+sync_status resolver_exec(struct resolver *resolver, const struct sync_statement *statement,
+                          const struct sync_params *params, struct sync_result *ret_result,
+                          struct sync_error *err);
+
+/* Numbers of one number line: the generation, and the first of a run. */
 struct resolver_run {
-    char stream[64]; /* "altinn2-status.1" */
+    int32_t generation;
     int64_t first;
 };
 /* Numbers for count events, committed before they are handed out: gaps are legal, reuse is not. */
 sync_status resolver_number(struct resolver *resolver, size_t count, struct resolver_run *ret_run,
                             struct sync_error *err);
+/* The highest number that was ever handed out, in ret_run->first; no later event gets it or a lower
+ * one. 0 before the first. */
+sync_status resolver_position(struct resolver *resolver, struct resolver_run *ret_run,
+                              struct sync_error *err);
 
-/* Asks whether the database answers. Fails: as above; FATAL db_schema for
- * tables of another version. */
+/* Asks whether the database answers. Fails: as resolver_exec. */
 sync_status resolver_ping(struct resolver *resolver, struct sync_error *err);
 #endif

@@ -123,6 +123,7 @@
 #define SYNC_RECEIVER_ANSWER_MS     10000 /* then 503: the caller repeats, the set absorbs */
 #define SYNC_RECEIVER_LOOKUP_MS     2000
 #define SYNC_RECEIVER_CACHE_ENTRIES 65536
+#define SYNC_RECEIVER_PARAMS_BYTES  (256 * 1024) /* parameters of one look-up */
 #define SYNC_RECEIVER_NUMBERS_BLOCK                                                                \
     1000 /* sequence numbers reserved at once: one commit per so many events */
 #define SYNC_ROUTE_TARGETS_MAX    4  /* each is a send thread and a connection */
