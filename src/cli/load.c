@@ -47,6 +47,10 @@ static void load_done(struct load **load)
     if (!*load) {
         return;
     }
+    const struct sync_applier *applier = &(*load)->run.applier;
+    if (applier->store_context) {
+        applier->store->close(&(*load)->run.applier.store_context);
+    }
     sync_db_free(&(*load)->db);
     sync_decoder_free(&(*load)->decoder);
     sync_schema_set_free(&(*load)->schemas);
@@ -88,6 +92,9 @@ static sync_status open_settings(struct load *load, struct sync_error *err)
     }
     if (sync_is_ok(status)) {
         status = sync_decoder_new(load->schemas, applier->processor, &load->decoder, err);
+    }
+    if (sync_is_ok(status) && applier->store->open != NULL) {
+        status = applier->store->open(config, &applier->store_context, err);
     }
     applier->topics = load->topics;
     applier->config = config;

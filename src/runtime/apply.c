@@ -400,6 +400,7 @@ sync_status sync_apply_batch(struct sync_applier *applier, struct sync_batch *ba
         return apply_full(err); /* the intake ran out of memory */
     }
     sync_status status = SYNC_OK;
+    batch->store_context = applier->store_context;
     if (batch->record_count > 0) {
         status = applier->store->settle(applier->db, batch, err);
     }

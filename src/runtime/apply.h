@@ -14,6 +14,7 @@ struct sync_applier {
     struct sync_db *db;
     const struct sync_processor *processor;
     const struct sync_store *store;
+    void *store_context; /* what the store's open gave; NULL = nothing */
     const struct sync_route *route;
     const char *scope;                /* usually route->name */
     const struct sync_topics *topics; /* partition counts of lanes */

@@ -82,6 +82,11 @@ const struct sync_option_row sync_option_rows[] = {
      AT(bridge_connections_max), "Calls at the same time."},
     {"bridge", "token_file", SYNC_OPTION_TEXT, "", 0, TEXT_MAX, "", NULL, AT(bridge_token_file),
      "Bearer token for the bridge."},
+    {"data", "dir", SYNC_OPTION_TEXT, "", 1, TEXT_MAX, "data", NULL, AT(data_dir),
+     "Directory of the tables of rights and roles: rights.csv, role-packages.csv, a2-roles.csv."},
+    {"authorization", "identity", SYNC_OPTION_TEXT, "", 36, 36,
+     "6d3f8a52-1c07-5b7e-9a41-0e2f4c8b7d10", NULL, AT(authorization_identity),
+     "Writing system of our rows in Altinn 3 authorization; it must be an entity there."},
     {"park", "seal_key_file", SYNC_OPTION_TEXT, "", 0, TEXT_MAX, "", NULL, AT(park_seal_key_file),
      "Public key that parked records are sealed to."},
     {"decision_log", "mode", SYNC_OPTION_CHOICE, "", 0, 0, "full", "full | sampled | off",
@@ -207,7 +212,9 @@ static const char *text_fault(const struct sync_option_row *option, const char *
         return NULL;
     case SYNC_OPTION_TEXT:
         if ((int64_t)size < option->min || (int64_t)size > option->max) {
-            return option->min > 0 && size == 0 ? "a value" : "at most 1023 bytes";
+            return option->min == option->max     ? "36 characters"
+                   : option->min > 0 && size == 0 ? "a value"
+                                                  : "at most 1023 bytes";
         }
         return NULL;
     case SYNC_OPTION_NUMBER:

@@ -13,7 +13,7 @@
 #define SYNC_CONFIG_TEXT_MAX       1024
 #define SYNC_CONFIG_FILES_MAX      8
 #define SYNC_CONFIG_PROPERTIES_MAX 64
-#define SYNC_CONFIG_OPTIONS_MAX    40
+#define SYNC_CONFIG_OPTIONS_MAX    56
 #define SYNC_CONFIG_ORIGIN_MAX     160
 
 struct sync_config {
@@ -42,7 +42,9 @@ struct sync_config {
     int64_t bridge_timeout_ms, bridge_connections_max;
     char bridge_token_file[SYNC_CONFIG_TEXT_MAX];
     char park_seal_key_file[SYNC_CONFIG_TEXT_MAX];
-    char decision_mode[16]; /* full | sampled | off */
+    char data_dir[SYNC_CONFIG_TEXT_MAX];
+    char authorization_identity[40]; /* a UUID */
+    char decision_mode[16];          /* full | sampled | off */
     int64_t decision_keep_days;
     char log_level[16];
     /* Where each value comes from, for people; by the row of the option and by the pair of the

@@ -185,6 +185,18 @@ static sync_status check_database(const struct sync_config *config, struct sync_
     return SYNC_OK;
 }
 
+static sync_status check_identity(const struct sync_config *config, struct sync_error *err)
+{
+    struct sync_uuid id;
+    if (!sync_uuid_parse(sync_bytes_text(config->authorization_identity), &id) ||
+        sync_uuid_is_zero(&id)) {
+        return wrong(err, "authorization.identity",
+                     "authorization.identity takes a UUID, for example "
+                     "6d3f8a52-1c07-5b7e-9a41-0e2f4c8b7d10");
+    }
+    return SYNC_OK;
+}
+
 static sync_status check_bridge(const struct sync_config *config, struct sync_error *err)
 {
     if (config->bridge_base_url[0] == '\0') {
@@ -340,7 +352,7 @@ sync_status sync_config_check(struct sync_config *config, struct sync_error *err
 {
     static check_function *const checks[] = {check_kafka,        check_database, check_bridge,
                                              check_listeners,    check_sizes,    check_convergence,
-                                             check_secret_files, check_dev};
+                                             check_secret_files, check_identity, check_dev};
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         sync_status status = checks[i](config, err);
         if (!sync_is_ok(status)) {

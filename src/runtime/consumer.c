@@ -134,6 +134,10 @@ static sync_status make_applier(struct consumer *c, struct sync_error *err)
     if (sync_is_ok(status)) {
         status = sync_decoder_new(set, o->processor, &applier->decoder, err);
     }
+    if (sync_is_ok(status) && applier->store->open != NULL) {
+        /* lives until the process ends, as the decoder does */
+        status = applier->store->open(c->config, &applier->store_context, err);
+    }
     if (!applier->keep_parked_bytes) {
         sync_log(SYNC_WARN, "parked records keep no bytes: this version cannot seal them");
     }

@@ -28,6 +28,27 @@ static void add_field(XXH3_state_t *state, struct sync_bytes bytes)
     }
 }
 
+static struct sync_digest digest_end(const XXH3_state_t *state)
+{
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state));
+    struct sync_digest digest;
+    _Static_assert(sizeof canonical.digest == sizeof digest.bytes, "128 bits");
+    memcpy(digest.bytes, canonical.digest, sizeof digest.bytes);
+    return digest;
+}
+
+struct sync_digest sync_digest_parts(const struct sync_bytes *parts, size_t count)
+{
+    XXH3_state_t state;
+    XXH_errorcode code = XXH3_128bits_reset(&state);
+    SYNC_ASSERT(code == XXH_OK);
+    for (size_t i = 0; i < count; i++) {
+        add_field(&state, parts[i]);
+    }
+    return digest_end(&state);
+}
+
 struct sync_digest sync_digest_record(int64_t offset, int64_t timestamp_ms, struct sync_bytes key,
                                       struct sync_bytes value)
 {
@@ -41,12 +62,7 @@ struct sync_digest sync_digest_record(int64_t offset, int64_t timestamp_ms, stru
     SYNC_ASSERT(code == XXH_OK);
     add_field(&state, key);
     add_field(&state, value);
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(&state));
-    struct sync_digest digest;
-    _Static_assert(sizeof canonical.digest == sizeof digest.bytes, "128 bits");
-    memcpy(digest.bytes, canonical.digest, sizeof digest.bytes);
-    return digest;
+    return digest_end(&state);
 }
 
 void sync_digest_sha256(struct sync_bytes bytes, uint8_t ret_sum[32])

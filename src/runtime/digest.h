@@ -11,6 +11,8 @@ struct sync_digest {
  * value. */
 struct sync_digest sync_digest_record(int64_t offset, int64_t timestamp_ms, struct sync_bytes key,
                                       struct sync_bytes value);
+/* Over the parts, each with its length in front, so that no two lists of parts look alike. */
+struct sync_digest sync_digest_parts(const struct sync_bytes *parts, size_t count);
 /* SHA-256 of bytes (migration checksums). */
 void sync_digest_sha256(struct sync_bytes bytes, uint8_t ret_sum[32]);
 /* (murmur2(key) with the sign bit cleared) mod partitions: the partition of a key; "7001" of 48

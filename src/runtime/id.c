@@ -1,4 +1,4 @@
-/* UUIDs of version 5. The only user of libuuid. */
+/* UUIDs of versions 5 and 7. The only user of libuuid. */
 #include "id.h"
 
 #include <altinn_sync/status.h>
@@ -48,4 +48,17 @@ struct sync_uuid sync_id_event_of(enum sync_system system, struct sync_bytes str
 struct sync_uuid sync_id_event(enum sync_system system, struct sync_bytes stream, int64_t sequence)
 {
     return sync_id_event_of(system, stream, "", sequence);
+}
+
+struct sync_uuid sync_id_v7(int64_t time_us, const struct sync_digest *digest)
+{
+    struct sync_uuid id;
+    uint64_t time_ms = time_us < 0 ? 0 : (uint64_t)time_us / 1000;
+    memcpy(id.bytes + 6, digest->bytes, sizeof id.bytes - 6);
+    for (size_t i = 0; i < 6; i++) {
+        id.bytes[i] = (uint8_t)(time_ms >> (8 * (5 - i)));
+    }
+    id.bytes[6] = (uint8_t)(0x70 | (id.bytes[6] & 0x0F));
+    id.bytes[8] = (uint8_t)(0x80 | (id.bytes[8] & 0x3F));
+    return id;
 }

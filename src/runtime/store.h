@@ -59,6 +59,9 @@ struct sync_batch {
     bool facts_only; /* no write to tables of Altinn 3 is needed: set by the store, for counters */
     int64_t facts_stored, rows_written; /* counters, filled by store */
     void *store_data; /* what the store keeps from one of its steps to the next; NULL at first */
+    const void *store_context; /* what open gave; NULL = nothing */
+    bool sweep; /* no records: one chunk of the store's own work, for an entity without a key */
+    bool more;  /* set by the store: another chunk is due at once */
 };
 
 struct sync_config; /* config.h */
@@ -68,6 +71,13 @@ struct sync_store {
     const char *name;
     const struct sync_right
         *rights; /* beyond the common ones; ended by a NULL schema; NULL = none */
+    /*
+     * Once per process: what the store needs besides the database. NULL = nothing.
+     * Owns: the caller, until close.  Blocks: for the file system.  Fails: FATAL file or config.
+     */
+    sync_status (*open)(const struct sync_config *config, void **ret_context,
+                        struct sync_error *err);
+    void (*close)(void **context);
     /*
      * Looks up, without a lock, which undecided records are settled: known and nothing left to set.
      * Sets decided, settled and the fold (duplicate, rule).
@@ -94,6 +104,13 @@ struct sync_store {
     sync_status (*adoptable)(struct sync_db *db, const struct sync_place *place,
                              const struct sync_key *after, size_t max, struct sync_arena *arena,
                              struct sync_key **ret_keys, size_t *ret_count, struct sync_error *err);
+    /*
+     * Whether the store has work of its own in this place that no record asks for: keys that a fact
+     * above them, a row or the end of a wait has moved. If so, the owner applies a batch with sweep
+     * set, which locks, loads and stores one chunk. NULL = never.
+     */
+    sync_status (*due)(struct sync_db *db, const struct sync_place *place, struct sync_arena *arena,
+                       bool *ret_due, struct sync_error *err);
 };
 const struct sync_store *sync_store_find(const char *name);
 

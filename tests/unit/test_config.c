@@ -222,6 +222,16 @@ static void a_secret_file_that_holds_no_one_line_is_refused(void **state)
     refused("bridge: {token_file: /}", SYNC_CODE_INSECURE, "not a regular file");
 }
 
+static void the_identity_in_altinn3_is_a_uuid(void **state)
+{
+    (void)state;
+    refused("authorization: {identity: us}", SYNC_CODE_CONFIG, "36 characters");
+    refused("authorization: {identity: 6d3f8a52-1c07-5b7e-9a41-0e2f4c8b7dXX}", SYNC_CODE_CONFIG,
+            "takes a UUID");
+    refused("authorization: {identity: 00000000-0000-0000-0000-000000000000}", SYNC_CODE_CONFIG,
+            "takes a UUID");
+}
+
 static void a_secret_in_plain_sight_is_refused(void **state)
 {
     (void)state;
@@ -422,6 +432,7 @@ int main(void)
         TEST(a_secret_is_read_from_its_file_and_never_shown),
         TEST(a_secret_file_that_others_may_read_is_refused),
         TEST(a_secret_file_that_holds_no_one_line_is_refused),
+        TEST(the_identity_in_altinn3_is_a_uuid),
         TEST(a_secret_in_plain_sight_is_refused),
         TEST(unknown_keys_are_refused_with_place_and_the_nearest_name),
         TEST(variables_that_a_cluster_sets_are_left_alone),

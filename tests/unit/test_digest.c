@@ -95,6 +95,19 @@ static void keys_of_every_rest_length_hash_as_in_java(void **state)
     }
 }
 
+static void parts_that_are_cut_elsewhere_differ(void **state)
+{
+    (void)state;
+    const struct sync_bytes one[] = {text("ab"), text("c")};
+    const struct sync_bytes two[] = {text("a"), text("bc")};
+    const struct sync_bytes three[] = {text("ab"), text("c"), text("")};
+    struct sync_digest a = sync_digest_parts(one, 2), b = sync_digest_parts(two, 2);
+    struct sync_digest c = sync_digest_parts(three, 3), again = sync_digest_parts(one, 2);
+    assert_memory_not_equal(&a, &b, sizeof a);
+    assert_memory_not_equal(&a, &c, sizeof a);
+    assert_memory_equal(&a, &again, sizeof a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +118,7 @@ int main(void)
         cmocka_unit_test(sha256_gives_the_published_values),
         cmocka_unit_test(a_key_gets_the_partition_of_the_java_client),
         cmocka_unit_test(keys_of_every_rest_length_hash_as_in_java),
+        cmocka_unit_test(parts_that_are_cut_elsewhere_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

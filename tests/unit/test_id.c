@@ -78,6 +78,22 @@ static void a_row_of_a_snapshot_has_its_id_before_the_number(void **state)
     check_text(&tick, "8aab0dd3-8dc1-545e-9fbd-79d63acd3aba");
 }
 
+static void version_7_is_a_time_and_a_digest(void **state)
+{
+    (void)state;
+    struct sync_digest digest;
+    memset(&digest, 0xff, sizeof digest);
+    struct sync_uuid id = sync_id_v7(1741078800123456, &digest);
+    check_text(&id, "01956062-26fb-7fff-bfff-ffffffffffff");
+    memset(&digest, 0, sizeof digest);
+    id = sync_id_v7(INT64_MIN, &digest);
+    check_text(&id, "00000000-0000-7000-8000-000000000000"); /* no time counts as 1970 */
+    struct sync_digest other = digest;
+    other.bytes[9] = 1;
+    struct sync_uuid far = sync_id_v7(INT64_MIN, &other);
+    assert_int_not_equal(sync_uuid_compare(&far, &id), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -86,6 +102,7 @@ int main(void)
         cmocka_unit_test(an_event_has_the_id_of_the_protocol),
         cmocka_unit_test(each_part_of_an_event_changes_its_id),
         cmocka_unit_test(a_row_of_a_snapshot_has_its_id_before_the_number),
+        cmocka_unit_test(version_7_is_a_time_and_a_digest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
