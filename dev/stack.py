@@ -96,6 +96,11 @@ class Process:
     def alive(self):
         return self.child is not None and self.child.poll() is None
 
+    def peak_mib(self):
+        """Most memory that it has had resident so far."""
+        with open(f"/proc/{self.child.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
+
     def signal(self, number):
         if self.alive():
             os.kill(self.child.pid, number)

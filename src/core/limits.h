@@ -12,8 +12,10 @@
 /* decoded records, states, parameters of one batch; touched only as far as it is used. The largest
  * is a chunk of "load" with a release of SYNC_RELEASE_ROWS_MAX records. */
 #define SYNC_BATCH_ARENA_BYTES (96 * 1024 * 1024)
-#define SYNC_RING_BYTES_MAX    (2 * 1024 * 1024) /* raw records: two full batches */
-#define SYNC_RING_RECORDS_MAX  65536             /* slots of that ring */
+/* Raw records that wait for the apply thread: 40,000 of a status. They cost 100 bytes each beside
+ * their own, in the client's queue 400 and more; that queue holds the rest of a second's records */
+#define SYNC_RING_BYTES_MAX   (8 * 1024 * 1024)
+#define SYNC_RING_RECORDS_MAX 65536 /* slots of that ring */
 #define SYNC_RING_SLACK_BYTES                                                                      \
     (2 * SYNC_RECORD_BYTES_MAX + 4096) /* a full ring is still polled once a second */
 #define SYNC_CONTROL_RING_BYTES                                                                    \
@@ -86,10 +88,19 @@
 
 /* Kafka
  * --------------------------------------------------------------------------------------------- */
-#define SYNC_KAFKA_SESSION_MS      6000
-#define SYNC_KAFKA_MAX_POLL_MS     300000
-#define SYNC_KAFKA_QUEUED_KBYTES   16384 /* more than one second of records */
-#define SYNC_KAFKA_QUEUED_RECORDS  50000
+#define SYNC_KAFKA_SESSION_MS  6000
+#define SYNC_KAFKA_MAX_POLL_MS 300000
+/* The client's own queue. When a bound is reached, a client before 2.2 fetches nothing for a
+ * second: queue and ring together bound what is read in one (measured: 80,000 records of 200 bytes,
+ * 28,000 of 1 KiB). With all of it full the process takes 50 MiB. */
+#define SYNC_KAFKA_QUEUED_RECORDS 20000
+#define SYNC_KAFKA_QUEUED_KBYTES  12288
+/* One answer of a broker, all partitions together: it comes on top of the bounds. The client's own
+ * 50 MiB are reached by a topic of 48 partitions. */
+#define SYNC_KAFKA_FETCH_BYTES     SYNC_RECORD_BYTES_MAX
+#define SYNC_KAFKA_RECEIVE_BYTES   (64 * 1024 * 1024) /* any answer, that about a cluster too */
+#define SYNC_KAFKA_RECORD_COST     400 /* bytes that the client takes for a record beside its own */
+#define SYNC_KAFKA_RECORD_MIN      8   /* bytes of the smallest record in an answer */
 #define SYNC_KAFKA_ASSIGN_APART_MS 100 /* between two assignments: see assign_apart in kafka.c */
 #define SYNC_HINT_INTERVAL_MS      5000
 #define SYNC_WATCHDOG_MS           60000

@@ -44,7 +44,7 @@ const struct sync_option_row sync_option_rows[] = {
     {"consumer", "batch_bytes_max", SYNC_OPTION_BYTES, "bytes", 4096, SYNC_BATCH_BYTES_MAX, "1MiB",
      NULL, AT(batch_bytes_max), "Bytes of one transaction."},
     {"consumer", "ring_bytes_max", SYNC_OPTION_BYTES, "bytes", 1024 * 1024, 64 * 1024 * 1024,
-     "2MiB", NULL, AT(ring_bytes_max), "Records read but not applied; reading pauses above."},
+     "8MiB", NULL, AT(ring_bytes_max), "Records read but not applied; reading pauses above."},
     {"consumer", "start", SYNC_OPTION_CHOICE, "", 0, 0, "earliest", "earliest | latest",
      AT(consumer_start), "Where a scope without a position begins."},
     {"consumer", "origin_pool", SYNC_OPTION_NUMBER, "origins", 1, 64, DIGITS(SYNC_ORIGIN_POOL),

@@ -42,9 +42,12 @@ void consumer_fail(struct consumer *c, const struct sync_error *err)
 
 int64_t sync_consumer_memory_bytes(const struct sync_consumer_options *options)
 {
+    /* An answer that comes when the queue is nearly full, in the worst case all empty records. */
+    const int64_t answer_records = SYNC_KAFKA_FETCH_BYTES / SYNC_KAFKA_RECORD_MIN;
+    const int64_t queue = SYNC_KAFKA_QUEUED_KBYTES * 1024LL + 2 * SYNC_KAFKA_FETCH_BYTES +
+                          (SYNC_KAFKA_QUEUED_RECORDS + answer_records) * SYNC_KAFKA_RECORD_COST;
     return options->config->ring_bytes_max + SYNC_RING_SLACK_BYTES + 2 * SYNC_CONTROL_RING_BYTES +
-           SYNC_BATCH_ARENA_BYTES + SYNC_KAFKA_QUEUED_KBYTES * 1024LL + 2 * SYNC_RECORD_BYTES_MAX +
-           LIBRARY_BYTES;
+           SYNC_BATCH_ARENA_BYTES + queue + LIBRARY_BYTES;
 }
 
 static sync_status make_ring(size_t bytes, struct sync_wake *filled, struct sync_wake *drained,

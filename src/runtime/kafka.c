@@ -12,15 +12,25 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define SILENT_BROKER_US 12000000LL /* with the statistics every 10 s: told within half a minute   \
-                                     */
+/* With the statistics every 10 s: told within half a minute. */
+#define SILENT_BROKER_US 12000000LL
 
 static const struct kafka_setting consumer_defaults[] = {
     {"statistics.interval.ms", "10000"},
     {"heartbeat.interval.ms", "2000"},
-    {"fetch.message.max.bytes", "1048576"},
-    {"receive.message.max.bytes", "67108864"},
     {NULL, NULL},
+};
+static const struct {
+    const char *name;
+    long value;
+} consumer_bounds[] = {
+    {"session.timeout.ms", SYNC_KAFKA_SESSION_MS},
+    {"max.poll.interval.ms", SYNC_KAFKA_MAX_POLL_MS},
+    {"queued.max.messages.kbytes", SYNC_KAFKA_QUEUED_KBYTES},
+    {"queued.min.messages", SYNC_KAFKA_QUEUED_RECORDS},
+    {"fetch.message.max.bytes", SYNC_RECORD_BYTES_MAX},
+    {"fetch.max.bytes", SYNC_KAFKA_FETCH_BYTES},
+    {"receive.message.max.bytes", SYNC_KAFKA_RECEIVE_BYTES},
 };
 /* A fetch of the embedded broker is not woken by a produce; its group coordinator needs fast beats.
  */
@@ -176,18 +186,9 @@ static sync_status consumer_conf(const struct sync_kafka_options *options, const
     if (sync_is_ok(status) && options->dev) {
         status = kafka_conf_list(conf, consumer_dev_defaults, err);
     }
-    if (sync_is_ok(status)) {
-        status = kafka_conf_number(conf, "session.timeout.ms", SYNC_KAFKA_SESSION_MS, err);
-    }
-    if (sync_is_ok(status)) {
-        status = kafka_conf_number(conf, "max.poll.interval.ms", SYNC_KAFKA_MAX_POLL_MS, err);
-    }
-    if (sync_is_ok(status)) {
-        status =
-            kafka_conf_number(conf, "queued.max.messages.kbytes", SYNC_KAFKA_QUEUED_KBYTES, err);
-    }
-    if (sync_is_ok(status)) {
-        status = kafka_conf_number(conf, "queued.min.messages", SYNC_KAFKA_QUEUED_RECORDS, err);
+    for (size_t i = 0; sync_is_ok(status) && i < sizeof consumer_bounds / sizeof *consumer_bounds;
+         i++) {
+        status = kafka_conf_number(conf, consumer_bounds[i].name, consumer_bounds[i].value, err);
     }
     if (sync_is_ok(status) && rd_kafka_version() >= 0x02020000) {
         status = kafka_conf_set(conf, "fetch.queue.backoff.ms", "10", err);

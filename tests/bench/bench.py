@@ -159,8 +159,7 @@ class Apply:
         start, first = wait_until("the first batch", lambda: consumed() and (time.monotonic(), consumed()), 60, 0.005)
         wait_until("all events", lambda: consumed() >= self.options.events, 3600, 0.02)
         rate = (self.options.events - first) / (time.monotonic() - start)
-        with open(f"/proc/{process.child.pid}/status", encoding="ascii") as handle:
-            rss = next(int(line.split()[1]) for line in handle if line.startswith("VmHWM")) / 1024
+        rss = process.peak_mib()
         connection.close()
         process.stop()
         return rate, rss

@@ -17,7 +17,12 @@ MESSAGES = range(3001, 3101)
 
 def produce(stack, rows):
     """rows: (key, value or None). Through the project's own producer, byte by byte as given."""
-    lines = "".join(json.dumps({"key": key, **({"null": True} if value is None else {"hex": value.hex()})}) + "\n" for key, value in rows)
+    return send(stack, ({"key": key, **({"null": True} if value is None else {"hex": value.hex()})} for key, value in rows))
+
+
+def send(stack, records):
+    """records: what one line of the producer says, see tests/support/status_producer.c."""
+    lines = "".join(json.dumps(record) + "\n" for record in records)
     done = subprocess.run([os.path.join(BUILD, "tests/test-status_producer"), "--bootstrap", stack.bootstrap, "--topic", TOPIC2],
                           input=lines, text=True, capture_output=True, timeout=120)
     check(done.returncode == 0, f"status_producer: {done.stderr[-300:]}")
@@ -78,6 +83,33 @@ def neighbours_of_poison_are_applied(stack):
     check(not unaccounted(stack), f"unaccounted: {unaccounted(stack)}")
 
 
+def a_backlog_is_read_within_the_promised_memory(stack):
+    """The facts are locked, so that nothing is applied until every queue of the consumer is full."""
+    start(stack)
+    process, count = stack.processes[TO3], 90000
+    process.stop()
+    at_us, before = int(time.time() - 3000) * 1000000, consumed(stack, TO3)
+    send(stack, ({"source": {"system": "ALTINN2", "stream": "backlog", "sequence": number}, "altinn2_id": chosen, "kind": 4,
+                  "occurred_at_us": at_us, "captured_at_us": at_us, "party_uuid": poison.PARTY}
+                 for number, chosen in enumerate(random.choices(MESSAGES, k=count))))
+    seen = []
+
+    def is_full():
+        seen.append(process.peak_mib())
+        return len(seen) > 30 and seen[-1] - seen[-30] < 0.5
+
+    with stack.connect() as lock:
+        lock.autocommit = False
+        lock.cursor().execute("LOCK TABLE sync.correspondence_fact IN ACCESS EXCLUSIVE MODE")
+        process.start()
+        wait_until("its memory has not grown for 3 s", is_full, 60)
+    wait_until("the backlog is consumed", lambda: consumed(stack, TO3) == before + count, 120)
+    peak = process.peak_mib()
+    print(f"FIGURE {peak:.0f} MiB at most with a backlog of {count}")
+    check(peak <= 64, f"{peak:.1f} MiB")
+    check(not unaccounted(stack), f"unaccounted: {unaccounted(stack)}")
+
+
 def parked_records_are_shown_with_position_code_and_field(stack):
     done = stack.verb("-o", "json", "parked", "list")
     rows = json.loads(done.stdout)
@@ -86,4 +118,4 @@ def parked_records_are_shown_with_position_code_and_field(stack):
 
 if __name__ == "__main__":
     run([each_kind_of_poison_is_parked_with_its_code, neighbours_of_poison_are_applied,
-         parked_records_are_shown_with_position_code_and_field], "poison")
+         a_backlog_is_read_within_the_promised_memory, parked_records_are_shown_with_position_code_and_field], "poison")
