@@ -56,20 +56,20 @@ static void start_health(void)
     sync_health_need(SYNC_DEP_DATABASE);
 }
 
-static sync_status open_capture(struct capture *capture, const struct sync_config *config,
-                                struct sync_error *err)
+static sync_status open_capture(struct capture *capture, const struct capture_entity *entity,
+                                const struct sync_config *config, struct sync_error *err)
 {
     sync_status status = sync_schema_set_new(config->schemas_dir, &capture->schemas, err);
     if (!sync_is_ok(status)) {
         return status;
     }
-    const char *name = sync_processor_correspondence_status.schema;
+    const char *name = entity->processor->schema;
     const struct sync_schema *schema = sync_schema_set_find(capture->schemas, name);
     if (!schema) {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_FILE,
                          "find schema %s below schemas.dir: it is not there", name);
     }
-    status = capture_stream_init(&capture->stream, config, err);
+    status = capture_stream_init(&capture->stream, entity, config, err);
     if (sync_is_ok(status)) {
         status = capture_publisher_init(&capture->publisher, config, &capture->stream, schema, err);
     }
@@ -122,17 +122,18 @@ static sync_status run_threads(struct capture *capture, struct sync_error *err)
     return status;
 }
 
-sync_status sync_capture_altinn3_run(const struct sync_config *config, struct sync_error *err)
+sync_status sync_capture_altinn3_run(const struct capture_entity *entity,
+                                     const struct sync_config *config, struct sync_error *err)
 {
     struct capture *capture = calloc(1, sizeof *capture);
     if (!capture) {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_MEMORY_LIMIT,
                          "start the capture: no memory");
     }
-    capture_metrics_init();
+    capture_metrics_init(entity->name);
     start_health();
     take_signals();
-    sync_status status = open_capture(capture, config, err);
+    sync_status status = open_capture(capture, entity, config, err);
     if (sync_is_ok(status)) {
         status = run_threads(capture, err);
     }

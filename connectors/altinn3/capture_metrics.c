@@ -1,14 +1,15 @@
 /* Figures of the capture, all labelled with its name. */
 #include "capture_metrics.h"
 
-#include "capture.h"
-
 #include <runtime/metrics.h>
 
 static struct sync_metric *dropped, *delivered, *unresolved, *lag, *retained, *gaps;
 
-void capture_metrics_init(void)
+static const char *name;
+
+void capture_metrics_init(const char *source)
 {
+    name = source;
     dropped = sync_metric_new(SYNC_COUNTER, "source_dropped_total",
                               "Changes that a source read and did not publish, by reason.",
                               "source,reason");
@@ -25,33 +26,32 @@ void capture_metrics_init(void)
                            "Recorded gaps of a source that nobody has closed.", "source");
 }
 
-void capture_count_dropped(enum capture_drop reason)
+void capture_count_dropped(const char *reason)
 {
-    static const char *const words[] = {"own_write", "no_counterpart"};
-    sync_metric_add(dropped, 1, SYNC_LABELS(SYNC_CAPTURE_ALTINN3, words[reason]));
+    sync_metric_add(dropped, 1, SYNC_LABELS(name, reason));
 }
 
 void capture_count_delivered(void)
 {
-    sync_metric_add(delivered, 1, SYNC_LABELS(SYNC_CAPTURE_ALTINN3));
+    sync_metric_add(delivered, 1, SYNC_LABELS(name));
 }
 
 void capture_count_unresolved(void)
 {
-    sync_metric_add(unresolved, 1, SYNC_LABELS(SYNC_CAPTURE_ALTINN3));
+    sync_metric_add(unresolved, 1, SYNC_LABELS(name));
 }
 
 void capture_set_lag(double seconds)
 {
-    sync_metric_set(lag, seconds, SYNC_LABELS(SYNC_CAPTURE_ALTINN3));
+    sync_metric_set(lag, seconds, SYNC_LABELS(name));
 }
 
 void capture_set_retained(int64_t bytes)
 {
-    sync_metric_set(retained, (double)bytes, SYNC_LABELS(SYNC_CAPTURE_ALTINN3));
+    sync_metric_set(retained, (double)bytes, SYNC_LABELS(name));
 }
 
 void capture_set_gaps(int64_t open)
 {
-    sync_metric_set(gaps, (double)open, SYNC_LABELS(SYNC_CAPTURE_ALTINN3));
+    sync_metric_set(gaps, (double)open, SYNC_LABELS(name));
 }

@@ -4,13 +4,11 @@
 
 #include <stdint.h>
 
-enum capture_drop { CAPTURE_DROP_OWN_WRITE, CAPTURE_DROP_NO_COUNTERPART };
-
-/* Declares them; before any thread. */
-void capture_metrics_init(void);
-void capture_count_dropped(enum capture_drop reason);
+/* Declares them with the name of the capture (static text) as label; before any thread. */
+void capture_metrics_init(const char *source);
+void capture_count_dropped(const char *reason); /* static word */
 void capture_count_delivered(void);
-void capture_count_unresolved(void); /* CS-10 */
+void capture_count_unresolved(void); /* published although something was not found (CS-10) */
 void capture_set_lag(double seconds);
 void capture_set_retained(int64_t bytes);
 void capture_set_gaps(int64_t open);

@@ -1,14 +1,14 @@
 /* From events to acknowledged records to a stored position. */
 #include "capture_publisher.h"
 
-#include "../status_record.h"
-#include "capture.h"
 #include "capture_metrics.h"
 
+#include <core/limits.h>
 #include <runtime/clock.h>
 #include <runtime/health.h>
 #include <runtime/log.h>
 #include <runtime/route.h>
+#include <stdlib.h>
 
 #define IDLE_MS          100
 #define WAITING_MS       20        /* while changes wait for an id */
@@ -18,7 +18,8 @@
 #define ASK_QUIET_US     5000000LL  /* while no record is under way nothing else tells an outage */
 #define STORE_US         500000LL   /* a position that has records behind it is stored so often */
 #define STORE_IDLE_US    10000000LL /* else storing would make log that makes storing */
-#define ASK_AGAIN_US     1000000LL
+#define ASK_FIRST_US     5000LL /* a commit can be streamed before a query sees it: most often … */
+#define ASK_AGAIN_US     1000000LL /* … only just; what stays away is asked for less and less */
 #define RETRY_US         500000LL
 
 /* Restart
@@ -105,7 +106,7 @@ static sync_status open_producer(struct capture_publisher *publisher, struct syn
 {
     const struct sync_config *config = publisher->config;
     struct sync_kafka_options options = {.bootstrap = config->kafka_bootstrap,
-                                         .client_id = SYNC_CAPTURE_ALTINN3,
+                                         .client_id = publisher->entity->name,
                                          .dev = config->dev,
                                          .properties = config->kafka_properties};
     return sync_kafka_producer_new(&options, note_delivery, publisher, &publisher->producer, err);
@@ -139,16 +140,25 @@ static sync_status replace_producer(struct capture_publisher *publisher,
     return open_producer(publisher, err);
 }
 
-static sync_status produce(struct capture_publisher *publisher, const struct capture_pending *item,
-                           struct sync_error *err)
+/* Hands one part of an item over. Fails: RETRY memory_limit while the client's queue is full. */
+static sync_status produce(struct capture_publisher *publisher, size_t at, struct sync_error *err)
 {
-    uint8_t memory[CAPTURE_RECORD_BYTES];
+    static uint8_t memory[CAPTURE_RECORD_BYTES]; /* of the one poll thread */
     struct sync_arena arena;
-    struct status_record record;
+    struct capture_record record = {.present = false};
+    struct capture_pending *pending = &publisher->pending[at];
+    struct capture_letter letter = {.schema = publisher->schema,
+                                    .stream = sync_bytes_text(publisher->stream->text),
+                                    .arena = &arena};
     sync_arena_init(&arena, memory, sizeof memory);
-    sync_status status = status_record_make(publisher->schema, &item->change, &arena, &record, err);
+    sync_status status = publisher->entity->make(publisher->desk, &publisher->items[at],
+                                                 pending->parts_done, &letter, &record, err);
     if (!sync_is_ok(status)) { /* every value is of bounded size: a record always fits */
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_INTERNAL, "make a record: %s", err->text);
+    }
+    if (!record.present) {
+        (void)sync_prefix_finish(&publisher->prefix, pending->ticket);
+        return SYNC_OK;
     }
     struct sync_kafka_record out = {
         .topic = publisher->topic,
@@ -156,7 +166,7 @@ static sync_status produce(struct capture_publisher *publisher, const struct cap
         .value = record.value,
         .headers = record.headers,
         .header_count = record.header_count,
-        .tag = tag_of(publisher, item->ticket),
+        .tag = tag_of(publisher, pending->ticket),
     };
     status = sync_kafka_produce(publisher->producer, &out, err);
     publisher->in_flight += sync_is_ok(status);
@@ -166,78 +176,104 @@ static sync_status produce(struct capture_publisher *publisher, const struct cap
 /* Pending changes
  * ------------------------------------------------------------------------------------ */
 
-/*
- * CS-10: a message that nobody knows is asked for again for a time, then its change goes out
- * without id. The time runs from the first answer that said so: an outage of the database is no
- * answer.
- */
-static bool is_answered(const struct capture_pending *item, int64_t now_us)
-{
-    if (item->answer != CAPTURE_UNRESOLVED) {
-        return true;
-    }
-    return item->unknown_us != 0 &&
-           now_us - item->unknown_us >= SYNC_CAPTURE_UNRESOLVED_MS * 1000LL;
-}
-
-/* One query for all that have no id yet. */
+/* One look-up for all that wait. The time of what is not there runs from the first answer that said
+ * so: an outage of the database is no answer. */
 static sync_status resolve(struct capture_publisher *publisher, struct sync_error *err)
 {
-    static struct sync_uuid ids[CAPTURE_IDS_MAX]; /* of the one poll thread */
-    static enum capture_answer answers[CAPTURE_IDS_MAX];
-    static int32_t altinn2_ids[CAPTURE_IDS_MAX];
-    size_t count = publisher->pending_count;
-    for (size_t i = 0; i < count; i++) {
-        ids[i] = publisher->pending[i].change.altinn3_id;
-    }
+    const struct capture_entity *entity = publisher->entity;
     sync_status status =
-        capture_resolve(&publisher->resolver, ids, count, answers, altinn2_ids, err);
+        entity->resolve(publisher->desk, publisher->items, publisher->pending_count, err);
     if (!sync_is_ok(status)) {
         return status;
     }
-    publisher->resolved_us = sync_clock_monotonic_us();
-    for (size_t i = 0; i < count; i++) {
-        struct capture_pending *item = &publisher->pending[i];
-        item->answer = answers[i];
-        item->change.has_altinn2_id = answers[i] == CAPTURE_FOUND;
-        item->change.altinn2_id = answers[i] == CAPTURE_FOUND ? altinn2_ids[i] : 0;
-        if (answers[i] == CAPTURE_UNRESOLVED && item->unknown_us == 0) {
-            item->unknown_us = publisher->resolved_us;
+    int64_t now_us = sync_clock_monotonic_us(), youngest_us = 0;
+    for (size_t i = 0; i < publisher->pending_count; i++) {
+        struct capture_item *item = &publisher->items[i];
+        struct capture_pending *pending = &publisher->pending[i];
+        if (item->verdict != CAPTURE_WAITING) {
+            continue;
+        }
+        pending->unknown_us = pending->unknown_us == 0 ? now_us : pending->unknown_us;
+        youngest_us = pending->unknown_us > youngest_us ? pending->unknown_us : youngest_us;
+        if (now_us - pending->unknown_us >= entity->wait_ms * 1000LL) {
+            entity->expire(publisher->desk, item);
+        }
+    }
+    /* Twice as long each time. */
+    int64_t age_us = now_us - youngest_us;
+    publisher->ask_pause_us = age_us < ASK_FIRST_US ? ASK_FIRST_US : age_us;
+    publisher->ask_pause_us =
+        publisher->ask_pause_us > ASK_AGAIN_US ? ASK_AGAIN_US : publisher->ask_pause_us;
+    publisher->resolved_us = now_us;
+    return SYNC_OK;
+}
+
+static sync_status hand_over_one(struct capture_publisher *publisher, size_t at,
+                                 struct sync_error *err)
+{
+    const struct capture_item *item = &publisher->items[at];
+    struct capture_pending *pending = &publisher->pending[at];
+    if (item->verdict == CAPTURE_DROPPED && item->reason != NULL) {
+        capture_count_dropped(item->reason);
+    }
+    for (; pending->parts_done < publisher->entity->parts; pending->parts_done++) {
+        if (item->verdict == CAPTURE_DROPPED) {
+            (void)sync_prefix_finish(&publisher->prefix, pending->ticket);
+            continue;
+        }
+        sync_status status = produce(publisher, at, err);
+        if (!sync_is_ok(status)) {
+            return status;
         }
     }
     return SYNC_OK;
 }
 
-static sync_status hand_over_one(struct capture_publisher *publisher,
-                                 const struct capture_pending *item, struct sync_error *err)
+/* Orders that may not be handed over now, by their lowest bits: one too many only waits, too. */
+struct held_orders {
+    uint64_t bits[16];
+    bool all;
+};
+
+static bool must_wait(const struct capture_publisher *publisher, size_t at,
+                      struct held_orders *held)
 {
-    if (item->answer == CAPTURE_NO_COUNTERPART) {
-        capture_count_dropped(CAPTURE_DROP_NO_COUNTERPART);
-        (void)sync_prefix_finish(&publisher->prefix, item->ticket);
-        return SYNC_OK;
+    const struct capture_entity *entity = publisher->entity;
+    const struct capture_item *item = &publisher->items[at];
+    if (entity->order == NULL) {
+        return item->verdict == CAPTURE_WAITING;
     }
-    sync_status status = produce(publisher, item, err);
-    if (sync_is_ok(status) && item->answer == CAPTURE_UNRESOLVED) {
-        capture_count_unresolved();
-        sync_log(SYNC_WARN, "message_unresolved", SYNC_LOG_TEXT("rule", "CS-10"));
+    uint64_t order = entity->order(publisher->desk, item);
+    uint64_t *word = &held->bits[order / 64 % 16], bit = 1ULL << order % 64;
+    bool waits = item->verdict == CAPTURE_WAITING || held->all || (order != 0 && (*word & bit));
+    if (waits && order == 0) {
+        held->all = true;
+    } else if (waits) {
+        *word |= bit;
     }
-    return status;
+    return waits;
+}
+
+static void keep(struct capture_publisher *publisher, size_t from, size_t to)
+{
+    struct capture_item item = publisher->items[to];
+    publisher->items[to] = publisher->items[from];
+    publisher->items[from] = item; /* its row is free for the next one */
+    publisher->pending[to] = publisher->pending[from];
 }
 
 /*
- * Hands over in order what is answered; the rest stays, in order. One query answers all changes of
- * a message alike, so that the order of a message is kept. A full queue of the client stops here
- * until reports come.
+ * Hands over in order what is answered; the rest stays, in order. A full queue of the client stops
+ * here until reports come.
  */
 static sync_status hand_over(struct capture_publisher *publisher, struct sync_error *err)
 {
-    int64_t now_us = sync_clock_monotonic_us();
+    struct held_orders held = {.all = false};
     size_t kept = 0;
     bool is_full = false;
     for (size_t i = 0; i < publisher->pending_count; i++) {
-        const struct capture_pending item = publisher->pending[i];
-        if (!is_full && is_answered(&item, now_us)) {
-            sync_status status = hand_over_one(publisher, &item, err);
+        if (!must_wait(publisher, i, &held) && !is_full) {
+            sync_status status = hand_over_one(publisher, i, err);
             if (sync_is_ok(status)) {
                 continue;
             }
@@ -247,7 +283,7 @@ static sync_status hand_over(struct capture_publisher *publisher, struct sync_er
             }
             is_full = true;
         }
-        publisher->pending[kept++] = item;
+        keep(publisher, i, kept++);
     }
     publisher->pending_count = kept;
     return SYNC_OK;
@@ -260,7 +296,7 @@ static sync_status publish(struct capture_publisher *publisher, bool has_new,
     if (publisher->pending_count == 0 || now_us < publisher->retry_us) {
         return SYNC_OK;
     }
-    if (has_new || now_us - publisher->resolved_us > ASK_AGAIN_US) {
+    if (has_new || now_us - publisher->resolved_us > publisher->ask_pause_us) {
         sync_status status = judge_database(publisher, resolve(publisher, err), err);
         if (!sync_is_ok(status) || !publisher->is_reading || now_us < publisher->retry_us) {
             return status;
@@ -283,7 +319,28 @@ static void open_unit(struct capture_publisher *publisher, int64_t committed_us)
     publisher->is_open = true;
 }
 
-static void take_event(struct capture_publisher *publisher, const struct capture_event *event)
+/* The row changes hands: the event gets the free one of the item. */
+static void add_pending(struct capture_publisher *publisher, struct capture_event *event)
+{
+    size_t at = publisher->pending_count++;
+    struct capture_item *item = &publisher->items[at];
+    void *row = item->row;
+    *item = (struct capture_item){.row = event->row,
+                                  .lsn = event->lsn,
+                                  .sequence = event->sequence,
+                                  .committed_us = event->committed_us,
+                                  .own_write = event->own_write};
+    event->row = row;
+    publisher->pending[at] = (struct capture_pending){.ticket = publisher->ticket};
+    for (unsigned i = 0; i < publisher->entity->parts; i++) {
+        sync_prefix_add(&publisher->prefix, publisher->ticket);
+    }
+    if (publisher->entity->learn != NULL) {
+        publisher->entity->learn(publisher->desk, item);
+    }
+}
+
+static void take_event(struct capture_publisher *publisher, struct capture_event *event)
 {
     if (event->type == CAPTURE_RESTART) {
         take_restart(publisher);
@@ -294,10 +351,8 @@ static void take_event(struct capture_publisher *publisher, const struct capture
     }
     switch (event->type) {
     case CAPTURE_CHANGE:
-        open_unit(publisher, event->change.captured_at_us);
-        sync_prefix_add(&publisher->prefix, publisher->ticket);
-        publisher->pending[publisher->pending_count++] = (struct capture_pending){
-            .change = event->change, .ticket = publisher->ticket, .answer = CAPTURE_UNRESOLVED};
+        open_unit(publisher, event->committed_us);
+        add_pending(publisher, event);
         return;
     case CAPTURE_COMMIT:
         open_unit(publisher, sync_clock_wall_us());
@@ -317,10 +372,10 @@ static void take_event(struct capture_publisher *publisher, const struct capture
 static size_t room(const struct capture_publisher *publisher)
 {
     if (!publisher->is_reading) {
-        return CAPTURE_IDS_MAX;
+        return CAPTURE_ITEMS_MAX;
     }
     size_t units = CAPTURE_UNITS_MAX - sync_prefix_open_count(&publisher->prefix);
-    size_t pending = CAPTURE_IDS_MAX - publisher->pending_count;
+    size_t pending = CAPTURE_ITEMS_MAX - publisher->pending_count;
     return units < pending ? units : pending;
 }
 
@@ -344,7 +399,7 @@ static sync_status store_position(struct capture_publisher *publisher, struct sy
 {
     uint64_t confirmed_lsn = sync_prefix_confirmed(&publisher->prefix);
     sync_status status =
-        capture_delivered_store(publisher->db, SYNC_CAPTURE_ALTINN3,
+        capture_delivered_store(publisher->db, publisher->entity->name,
                                 publisher->stream->source.generation, confirmed_lsn, err);
     if (sync_is_ok(status)) {
         publisher->stored_lsn = confirmed_lsn;
@@ -376,21 +431,21 @@ static sync_status beat(struct capture_publisher *publisher, struct sync_error *
     sync_status status = capture_heartbeat(publisher->db, err);
     publisher->heartbeat_us = sync_clock_monotonic_us();
     if (sync_is_ok(status)) {
-        status = capture_slot_read(publisher->db, SYNC_CAPTURE_ALTINN3, &source, &slot, err);
+        status = capture_slot_read(publisher->db, publisher->entity, &source, &slot, err);
     }
     if (!sync_is_ok(status)) {
         return status;
     }
     capture_set_retained(slot.retained_bytes);
     capture_set_gaps(slot.open_gaps);
-    status = capture_publication_check(&source, &slot, err);
+    status = capture_publication_check(publisher->entity, &source, &slot, err);
     if (sync_is_ok(status)) {
         publisher->sound_lsn = publisher->stored_lsn;
         return status;
     }
     struct sync_error ignored;
     source.delivered_lsn = publisher->sound_lsn; /* the stream is silent about what it leaves out */
-    (void)capture_gap_store(publisher->db, SYNC_CAPTURE_ALTINN3, &source, err->text, &ignored);
+    (void)capture_gap_store(publisher->db, publisher->entity->name, &source, err->text, &ignored);
     return status;
 }
 
@@ -528,23 +583,44 @@ double capture_publisher_lag_seconds(const struct capture_publisher *publisher)
     return lag_us > 0 ? (double)lag_us / 1e6 : 0;
 }
 
+/* Rows of the items, behind them those of the events. */
+static bool make_rows(struct capture_publisher *publisher)
+{
+    size_t size = publisher->entity->row_size;
+    publisher->rows = calloc(2 * CAPTURE_ITEMS_MAX, size);
+    publisher->desk = calloc(1, publisher->entity->desk_size);
+    for (size_t i = 0; publisher->rows != NULL && i < CAPTURE_ITEMS_MAX; i++) {
+        publisher->items[i].row = publisher->rows + i * size;
+        publisher->events[i].row = publisher->rows + (CAPTURE_ITEMS_MAX + i) * size;
+    }
+    return publisher->rows != NULL && publisher->desk != NULL;
+}
+
 sync_status capture_publisher_init(struct capture_publisher *publisher,
                                    const struct sync_config *config, struct capture_stream *stream,
                                    const struct sync_schema *schema, struct sync_error *err)
 {
-    const struct sync_processor *processor = &sync_processor_correspondence_status;
+    const struct capture_entity *entity = stream->entity;
+    publisher->entity = entity;
     publisher->config = config;
     publisher->stream = stream;
     publisher->schema = schema;
     publisher->asking_us = sync_clock_monotonic_us();
-    publisher->topic = sync_route_topic_from(processor, SYNC_SYSTEM_ALTINN3);
+    publisher->topic = sync_route_topic_from(entity->processor, SYNC_SYSTEM_ALTINN3);
     SYNC_ASSERT(publisher->topic);
+    if (!make_rows(publisher)) {
+        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_MEMORY_LIMIT,
+                         "start the capture: no memory");
+    }
     sync_prefix_init(&publisher->prefix, publisher->units, CAPTURE_UNITS_MAX, 0);
     sync_status status = sync_db_new(
-        &(struct sync_db_options){.dsn = config->database_dsn, .application = SYNC_CAPTURE_ALTINN3},
+        &(struct sync_db_options){.dsn = config->database_dsn, .application = entity->name},
         &publisher->db, err);
-    publisher->resolver.db = publisher->db;
-    return sync_is_ok(status) ? open_producer(publisher, err) : status;
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    entity->open(publisher->desk, config, publisher->db);
+    return open_producer(publisher, err);
 }
 
 void capture_publisher_done(struct capture_publisher *publisher)
@@ -553,4 +629,6 @@ void capture_publisher_done(struct capture_publisher *publisher)
         sync_kafka_producer_free(&publisher->producer, 0);
     }
     sync_db_free(&publisher->db);
+    free(publisher->desk);
+    free(publisher->rows);
 }

@@ -1,44 +1,44 @@
 /*
- * The poll thread's half of the capture: takes events, finds Altinn 2 ids, produces, counts what
- * the broker has stored and moves the position over the contiguous finished prefix. One thread. Not
- * here: reading the log (capture_stream.h), the life of the process (capture.c).
+ * The poll thread's half of the capture: takes events, looks up what the log does not carry,
+ * produces, counts what the broker has stored and moves the position over the contiguous finished
+ * prefix. One thread. Not here: reading the log (capture_stream.h), the life of the process
+ * (capture.c).
  */
 #ifndef SYNC_CONNECTORS_ALTINN3_CAPTURE_PUBLISHER_H
 #define SYNC_CONNECTORS_ALTINN3_CAPTURE_PUBLISHER_H
 
 #include "capture_queue.h"
-#include "capture_resolver.h"
 #include "capture_stream.h"
 #include <core/prefix.h>
-#include <runtime/kafka.h>
-#include <runtime/schema.h>
 
 #define CAPTURE_UNITS_MAX    16384 /* transactions read and not delivered; then reading waits */
-#define CAPTURE_RECORD_BYTES 4096  /* struct, key, value and headers of one record */
+#define CAPTURE_RECORD_BYTES 16384 /* struct, key, value and headers of one record */
 
-/* A change that has not been handed over yet. */
+/* What the publisher knows of an item that has not been handed over yet. */
 struct capture_pending {
-    struct status_change change;
     uint64_t ticket;
-    int64_t
-        unknown_us; /* monotonic: when an answer first said that nobody knows it; 0 = none did */
-    enum capture_answer answer;
+    int64_t unknown_us; /* monotonic: when an answer first said that something is not there; 0 =
+                           none did */
+    unsigned parts_done;
 };
 
 struct capture_publisher {
+    const struct capture_entity *entity;
     const struct sync_config *config;
     const char *topic;
     const struct sync_schema *schema;
     struct capture_stream *stream;
     struct sync_db *db;
     struct sync_kafka_producer *producer;
-    struct capture_resolver resolver;
+    void *desk; /* entity->desk_size bytes */
     struct sync_prefix prefix;
     struct sync_prefix_unit units[CAPTURE_UNITS_MAX];
     int64_t committed_us[CAPTURE_UNITS_MAX]; /* by ticket: when the source committed it */
-    struct capture_pending pending[CAPTURE_IDS_MAX];
+    struct capture_item items[CAPTURE_ITEMS_MAX];
+    struct capture_pending pending[CAPTURE_ITEMS_MAX]; /* of the same items */
     size_t pending_count;
-    struct capture_event events[CAPTURE_IDS_MAX];
+    struct capture_event events[CAPTURE_ITEMS_MAX];
+    uint8_t *rows;                  /* of items and events */
     uint64_t ticket;                /* of the open transaction */
     bool is_topic_known, has_begun; /* begun: the first RESTART was taken */
     bool is_open, is_reading;       /* reading: RESTART was taken, no new one is due */
@@ -50,8 +50,9 @@ struct capture_publisher {
     uint64_t sound_lsn;  /* stored when the publication was last seen to be whole */
     bool is_asked;       /* the server waits: store now */
     int64_t asking_us, asked_us, reported_us, stored_us, heartbeat_us, resolved_us,
-        retry_us;     /* monotonic */
-    size_t delivered; /* records since the position was stored */
+        retry_us;         /* monotonic */
+    int64_t ask_pause_us; /* until what was not there is asked for again */
+    size_t delivered;     /* records since the position was stored */
 };
 
 /*

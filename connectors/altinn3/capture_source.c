@@ -21,11 +21,7 @@ static const struct sync_statement slot_statement = {
     " coalesce(s.slot_type = 'logical', false), coalesce(s.database = current_database(), false),"
     " s.plugin::text, s.wal_status::text, s.confirmed_flush_lsn::text,"
     " coalesce((pg_current_wal_lsn() - s.restart_lsn)::int8, 0),"
-    " (SELECT count(*) = 2 FROM pg_publication p JOIN pg_publication_tables t"
-    "   ON t.pubname = p.pubname WHERE p.pubname = $2::text AND p.pubinsert"
-    "   AND t.rowfilter IS NULL AND t.schemaname = 'correspondence'"
-    "   AND t.tablename IN ('CorrespondenceStatuses', 'CorrespondenceDeleteEvents')),"
-    " (SELECT count(*) FROM sync.source_gap g WHERE g.name = $3 AND g.closed_at IS NULL)"
+    " (SELECT count(*) FROM sync.source_gap g WHERE g.name = $2 AND g.closed_at IS NULL)"
     " FROM (SELECT $1::text AS name) w LEFT JOIN pg_replication_slots s"
     " ON s.slot_name::text = w.name"};
 
@@ -118,44 +114,58 @@ sync_status capture_source_read(struct sync_db *db, const char *name,
     return SYNC_OK;
 }
 
-sync_status capture_slot_read(struct sync_db *db, const char *name,
+/* Slot and publication, in one round trip. */
+static sync_status ask_slot(struct sync_db *db, const struct capture_entity *entity,
+                            const struct capture_source *source,
+                            struct sync_result ret_results[static 2], struct sync_error *err)
+{
+    struct sync_arena none;
+    struct sync_params slot, publication;
+    sync_arena_init(&none, NULL, 0);
+    sync_params_init(&slot, &none);
+    sync_params_text(&slot, source->slot);
+    sync_params_text(&slot, entity->name);
+    sync_params_init(&publication, &none);
+    sync_params_text(&publication, source->publication);
+    const struct sync_call calls[] = {{&slot_statement, &slot},
+                                      {entity->publication_statement, &publication}};
+    return sync_db_pipeline(db, calls, 2, ret_results, err);
+}
+
+sync_status capture_slot_read(struct sync_db *db, const struct capture_entity *entity,
                               const struct capture_source *source, struct capture_slot *ret_slot,
                               struct sync_error *err)
 {
-    uint8_t memory[ARENA_BYTES];
-    struct sync_arena arena;
-    struct sync_params params;
-    sync_arena_init(&arena, memory, sizeof memory);
-    sync_params_init(&params, &arena);
-    sync_params_text(&params, source->slot);
-    sync_params_text(&params, source->publication);
-    sync_params_text(&params, name);
-    SYNC_RESULT result = {0};
-    sync_status status = sync_db_exec(db, &slot_statement, &params, &result, err);
+    struct sync_result results[2] = {{0}};
+    sync_status status = ask_slot(db, entity, source, results, err);
     if (!sync_is_ok(status)) {
         return status;
     }
+    const struct sync_result *row = &results[0];
     struct capture_slot slot = {
-        .found = sync_result_bool(&result, 0, 0),
-        .active = sync_result_bool(&result, 0, 1),
-        .logical = sync_result_bool(&result, 0, 2),
-        .here = sync_result_bool(&result, 0, 3),
-        .confirmed_lsn = read_lsn(&result, 6),
-        .retained_bytes = sync_result_int8(&result, 0, 7),
-        .publication_found = sync_result_bool(&result, 0, 8),
-        .open_gaps = sync_result_int8(&result, 0, 9),
+        .found = sync_result_bool(row, 0, 0),
+        .active = sync_result_bool(row, 0, 1),
+        .logical = sync_result_bool(row, 0, 2),
+        .here = sync_result_bool(row, 0, 3),
+        .confirmed_lsn = read_lsn(row, 6),
+        .retained_bytes = sync_result_int8(row, 0, 7),
+        .open_gaps = sync_result_int8(row, 0, 8),
+        .publication_found = sync_result_bool(&results[1], 0, 0),
     };
-    if (slot.found && !sync_result_is_null(&result, 0, 4)) {
-        copy_text(&result, 4, sizeof slot.plugin, slot.plugin);
+    if (slot.found && !sync_result_is_null(row, 0, 4)) {
+        copy_text(row, 4, sizeof slot.plugin, slot.plugin);
     }
-    if (slot.found && !sync_result_is_null(&result, 0, 5)) {
-        copy_text(&result, 5, sizeof slot.wal_status, slot.wal_status);
+    if (slot.found && !sync_result_is_null(row, 0, 5)) {
+        copy_text(row, 5, sizeof slot.wal_status, slot.wal_status);
     }
+    sync_result_done(&results[0]);
+    sync_result_done(&results[1]);
     *ret_slot = slot;
     return SYNC_OK;
 }
 
-static sync_status check_slot(const struct capture_source *source, const struct capture_slot *slot,
+static sync_status check_slot(const struct capture_entity *entity,
+                              const struct capture_source *source, const struct capture_slot *slot,
                               bool *ret_gap, struct sync_error *err)
 {
     char confirmed[PGOUTPUT_LSN_BUFFER], delivered[PGOUTPUT_LSN_BUFFER];
@@ -181,14 +191,15 @@ static sync_status check_slot(const struct capture_source *source, const struct 
     *ret_gap = false;
     if (!slot->logical || !slot->here || strcmp(slot->plugin, "pgoutput") != 0) {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_SLOT,
-                         "slot %s is not a logical pgoutput slot of this database: check "
-                         "capture.slot and database.dsn",
-                         source->slot);
+                         "slot %s is not a logical pgoutput slot of this database: check %s and "
+                         "the DSN of the database",
+                         source->slot, entity->slot_option);
     }
     return SYNC_OK;
 }
 
-sync_status capture_source_check(const struct capture_source *source,
+sync_status capture_source_check(const struct capture_entity *entity,
+                                 const struct capture_source *source,
                                  const struct capture_slot *slot,
                                  const struct capture_identity *identity, bool *ret_gap,
                                  struct sync_error *err)
@@ -211,25 +222,25 @@ sync_status capture_source_check(const struct capture_source *source,
                          "restored; " RESYNC_SENTENCE,
                          (int)identity->timeline, (int)source->identity.timeline);
     }
-    sync_status status = check_slot(source, slot, ret_gap, err);
+    sync_status status = check_slot(entity, source, slot, ret_gap, err);
     if (sync_is_ok(status)) {
-        status = capture_publication_check(source, slot, err);
+        status = capture_publication_check(entity, source, slot, err);
         *ret_gap = !sync_is_ok(status);
     }
     return status;
 }
 
-sync_status capture_publication_check(const struct capture_source *source,
+sync_status capture_publication_check(const struct capture_entity *entity,
+                                      const struct capture_source *source,
                                       const struct capture_slot *slot, struct sync_error *err)
 {
     if (slot->publication_found) {
         return SYNC_OK;
     }
     return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_SLOT,
-                     "publication %s does not publish all inserts of both history tables: let "
-                     "their owner run connectors/altinn3/sql/publication.sql; "
+                     "publication %s does not publish %s: let their owner run %s; "
                      "changes may be lost, so compare both sides",
-                     source->publication);
+                     source->publication, entity->published, entity->tables->publication_file);
 }
 
 sync_status capture_gap_store(struct sync_db *db, const char *name,

@@ -5,8 +5,8 @@
 #ifndef SYNC_CONNECTORS_ALTINN3_CAPTURE_SOURCE_H
 #define SYNC_CONNECTORS_ALTINN3_CAPTURE_SOURCE_H
 
+#include "capture_entity.h"
 #include "capture_wire.h"
-#include <runtime/postgres.h>
 
 /* A row of sync.source, as far as a slot needs it. */
 struct capture_source {
@@ -33,7 +33,7 @@ struct capture_slot {
 sync_status capture_source_read(struct sync_db *db, const char *name,
                                 struct capture_source *ret_source, struct sync_error *err);
 /* Fails: as sync_db_exec. A slot that does not exist is not found, not an error. */
-sync_status capture_slot_read(struct sync_db *db, const char *name,
+sync_status capture_slot_read(struct sync_db *db, const struct capture_entity *entity,
                               const struct capture_source *source, struct capture_slot *ret_slot,
                               struct sync_error *err);
 
@@ -42,13 +42,15 @@ sync_status capture_slot_read(struct sync_db *db, const char *name,
  * Fails: FATAL slot, system_id or timeline with the sentence; ret_gap says whether changes may be
  * lost.
  */
-sync_status capture_source_check(const struct capture_source *source,
+sync_status capture_source_check(const struct capture_entity *entity,
+                                 const struct capture_source *source,
                                  const struct capture_slot *slot,
                                  const struct capture_identity *identity, bool *ret_gap,
                                  struct sync_error *err);
 
 /* The part of it that can change while the slot is read. Pure. Fails: FATAL slot; it is a gap. */
-sync_status capture_publication_check(const struct capture_source *source,
+sync_status capture_publication_check(const struct capture_entity *entity,
+                                      const struct capture_source *source,
                                       const struct capture_slot *slot, struct sync_error *err);
 
 /*

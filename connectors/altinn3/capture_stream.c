@@ -9,7 +9,6 @@
  */
 #include "capture_stream.h"
 
-#include "capture.h"
 #include "capture_metrics.h"
 
 #include <core/limits.h>
@@ -19,6 +18,7 @@
 #include <runtime/log.h>
 #include <runtime/migrate.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define READ_MS     200
 #define TELL_US     (SYNC_CAPTURE_FEEDBACK_MS * 1000LL / 2) /* half: a late turn is still in time */
@@ -86,30 +86,35 @@ static sync_status take_relation(struct capture_stream *stream, struct sync_erro
     struct capture_relation *relation = find_relation(stream, stream->message.relation_id);
     if (!relation && stream->relation_count == CAPTURE_RELATIONS_MAX) {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG,
-                         "read publication %s: it holds more than %d tables; it should hold two, "
-                         "see connectors/altinn3/sql/publication.sql",
-                         stream->source.publication, CAPTURE_RELATIONS_MAX);
+                         "read publication %s: it holds more than %d tables; what it should hold "
+                         "says %s",
+                         stream->source.publication, CAPTURE_RELATIONS_MAX,
+                         stream->entity->tables->publication_file);
     }
     if (!relation) {
         relation = &stream->relations[stream->relation_count++];
     }
     relation->id = stream->message.relation_id;
-    return status_row_plan_make(&stream->message, &relation->known, &relation->plan, err);
+    return row_plan_make(stream->entity->tables, &stream->message, &relation->known,
+                         &relation->plan, err);
 }
 
 /*
  * Number of the change among those that share its position: rows of one COPY do. Every change
- * counts, published or not, so that the number is the same whenever the log is read.
+ * counts, published or not, so that the number is the same whenever the log is read. A row takes as
+ * many numbers as it can become records: the log is longer than that.
  */
 static int64_t next_sequence(struct capture_stream *stream, uint64_t lsn)
 {
     stream->ordinal = lsn == stream->change_lsn ? stream->ordinal + 1 : 0;
     stream->change_lsn = lsn;
-    return stream->source.sequence_base + (int64_t)lsn + stream->ordinal;
+    return stream->source.sequence_base + (int64_t)lsn +
+           stream->ordinal * (int64_t)stream->entity->parts;
 }
 
-static sync_status take_insert(struct capture_stream *stream, uint64_t lsn, struct sync_error *err)
+static sync_status take_row(struct capture_stream *stream, uint64_t lsn, struct sync_error *err)
 {
+    const struct capture_entity *entity = stream->entity;
     int64_t sequence = next_sequence(stream, lsn);
     const struct capture_relation *relation = find_relation(stream, stream->message.relation_id);
     if (!relation || !stream->in_transaction) {
@@ -120,19 +125,22 @@ static sync_status take_insert(struct capture_stream *stream, uint64_t lsn, stru
     if (!relation->known) {
         return SYNC_OK;
     }
-    enum status_row_fate fate = STATUS_ROW_OTHER_KIND;
-    struct capture_event event = {.type = CAPTURE_CHANGE, .lsn = lsn};
+    enum capture_fate fate = CAPTURE_FATE_OTHER;
     sync_status status =
-        status_row_map(&relation->plan, &stream->message.row, &fate, &event.change, err);
-    if (!sync_is_ok(status) || fate == STATUS_ROW_OTHER_KIND) {
+        entity->read(stream->reader, &relation->plan, &stream->message, &fate, stream->row, err);
+    if (!sync_is_ok(status) || fate == CAPTURE_FATE_OTHER) {
         return status;
     }
-    if (fate == STATUS_ROW_OWN_WRITE || stream->is_own_write) {
-        capture_count_dropped(CAPTURE_DROP_OWN_WRITE);
+    if (fate == CAPTURE_FATE_OWN_WRITE || (stream->is_own_write && entity->drops_own_writes)) {
+        capture_count_dropped("own_write");
         return SYNC_OK;
     }
-    event.change.source = (struct status_source){1, sync_bytes_text(stream->text), sequence};
-    event.change.captured_at_us = stream->committed_us;
+    struct capture_event event = {.type = CAPTURE_CHANGE,
+                                  .own_write = stream->is_own_write,
+                                  .lsn = lsn,
+                                  .sequence = sequence,
+                                  .committed_us = stream->committed_us,
+                                  .row = stream->row};
     return put(stream, &event, err);
 }
 
@@ -149,6 +157,9 @@ static void begin_transaction(struct capture_stream *stream)
     stream->committed_us = stream->message.committed_us;
     stream->change_lsn = 0;
     stream->ordinal = 0;
+    if (stream->entity->begin != NULL) {
+        stream->entity->begin(stream->reader);
+    }
 }
 
 static sync_status take_message(struct capture_stream *stream, const struct pgoutput_frame *frame,
@@ -169,12 +180,12 @@ static sync_status take_message(struct capture_stream *stream, const struct pgou
     case PGOUTPUT_RELATION:
         return take_relation(stream, err);
     case PGOUTPUT_INSERT:
-        return take_insert(stream, frame->lsn, err);
+    case PGOUTPUT_UPDATE:
+        return take_row(stream, frame->lsn, err);
     case PGOUTPUT_COMMIT:
         stream->in_transaction = false;
         return put(stream, &(struct capture_event){.type = CAPTURE_COMMIT, .lsn = message->end_lsn},
                    err);
-    case PGOUTPUT_UPDATE:
     case PGOUTPUT_DELETE:
         (void)next_sequence(stream, frame->lsn); /* counts, and is not published */
         return SYNC_OK;
@@ -233,14 +244,16 @@ static sync_status pump(struct capture_stream *stream, struct sync_error *err)
 static sync_status compare_with_config(const struct capture_stream *stream,
                                        const struct capture_source *source, struct sync_error *err)
 {
-    const struct sync_config *config = stream->config;
-    if (source->found && (strcmp(source->slot, config->capture_slot) != 0 ||
-                          strcmp(source->publication, config->capture_publication) != 0)) {
+    const struct capture_entity *entity = stream->entity;
+    const char *slot = capture_slot_of(entity, stream->config);
+    const char *publication = capture_publication_of(entity, stream->config);
+    if (source->found &&
+        (strcmp(source->slot, slot) != 0 || strcmp(source->publication, publication) != 0)) {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG,
-                         "capture.slot is %s and capture.publication %s, but sync.source records "
-                         "%s and %s: correct the settings, or run capture init again",
-                         config->capture_slot, config->capture_publication, source->slot,
-                         source->publication);
+                         "%s is %s and %s %s, but sync.source records %s and %s: correct the "
+                         "settings, or run capture init again",
+                         entity->slot_option, slot, entity->publication_option, publication,
+                         source->slot, source->publication);
     }
     if (stream->source.found && stream->source.generation != source->generation) {
         return sync_fail(
@@ -252,38 +265,49 @@ static sync_status compare_with_config(const struct capture_stream *stream,
     return SYNC_OK;
 }
 
+/* What is recorded, and the server and slot as they are. */
+static sync_status ask_source(struct capture_stream *stream, struct capture_source *ret_source,
+                              struct capture_slot *ret_slot, struct capture_identity *ret_identity,
+                              struct sync_error *err)
+{
+    const struct capture_entity *entity = stream->entity;
+    sync_status status = sync_db_schema_check(stream->db, err);
+    if (sync_is_ok(status)) {
+        status = capture_source_read(stream->db, entity->name, ret_source, err);
+    }
+    if (sync_is_ok(status)) {
+        status = compare_with_config(stream, ret_source, err);
+    }
+    if (sync_is_ok(status)) {
+        status = capture_wire_open(stream->config->database_dsn, entity->name, &stream->wire,
+                                   ret_identity, err);
+    }
+    if (sync_is_ok(status) && ret_source->found) {
+        status = capture_slot_read(stream->db, entity, ret_source, ret_slot, err);
+    }
+    return status;
+}
+
 /* Slot, server and settings against what is recorded. */
 static sync_status check_source(struct capture_stream *stream, struct sync_error *err)
 {
+    const struct capture_entity *entity = stream->entity;
     struct capture_source source;
     struct capture_slot slot = {.found = false};
     struct capture_identity identity;
     bool gap = false;
-    sync_status status = sync_db_schema_check(stream->db, err);
-    if (sync_is_ok(status)) {
-        status = capture_source_read(stream->db, SYNC_CAPTURE_ALTINN3, &source, err);
-    }
-    if (sync_is_ok(status)) {
-        status = compare_with_config(stream, &source, err);
-    }
-    if (sync_is_ok(status)) {
-        status = capture_wire_open(stream->config->database_dsn, SYNC_CAPTURE_ALTINN3,
-                                   &stream->wire, &identity, err);
-    }
-    if (sync_is_ok(status) && source.found) {
-        status = capture_slot_read(stream->db, SYNC_CAPTURE_ALTINN3, &source, &slot, err);
-    }
+    sync_status status = ask_source(stream, &source, &slot, &identity, err);
     if (sync_is_ok(status)) {
         capture_set_gaps(slot.open_gaps);
-        status = capture_source_check(&source, &slot, &identity, &gap, err);
+        status = capture_source_check(entity, &source, &slot, &identity, &gap, err);
     }
     if (gap) { /* the refusal stands, whether the record of it succeeds or not */
         struct sync_error ignored;
-        (void)capture_gap_store(stream->db, SYNC_CAPTURE_ALTINN3, &source, err->text, &ignored);
+        (void)capture_gap_store(stream->db, entity->name, &source, err->text, &ignored);
     }
     if (sync_is_ok(status) && !stream->source.found) {
         stream->source = source;
-        (void)snprintf(stream->text, sizeof stream->text, "%s.%d", SYNC_CAPTURE_ALTINN3,
+        (void)snprintf(stream->text, sizeof stream->text, "%s.%d", entity->stream,
                        (int)source.generation);
     }
     if (sync_is_ok(status)) {
@@ -370,13 +394,21 @@ void *capture_stream_run(void *context)
     return NULL;
 }
 
-sync_status capture_stream_init(struct capture_stream *stream, const struct sync_config *config,
-                                struct sync_error *err)
+sync_status capture_stream_init(struct capture_stream *stream, const struct capture_entity *entity,
+                                const struct sync_config *config, struct sync_error *err)
 {
-    struct sync_db_options options = {.dsn = config->database_dsn,
-                                      .application = SYNC_CAPTURE_ALTINN3 "-check"};
+    char application[64];
+    struct sync_db_options options = {.dsn = config->database_dsn, .application = application};
+    (void)snprintf(application, sizeof application, "%s-check", entity->name);
+    stream->entity = entity;
     stream->config = config;
-    capture_queue_init(&stream->queue);
+    stream->row = calloc(1, entity->row_size);
+    stream->reader = calloc(1, entity->reader_size > 0 ? entity->reader_size : 1);
+    if (stream->row == NULL || stream->reader == NULL ||
+        !capture_queue_init(&stream->queue, entity->row_size, entity->queue_rows)) {
+        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_MEMORY_LIMIT,
+                         "start the capture: no memory");
+    }
     return sync_db_new(&options, &stream->db, err);
 }
 
@@ -385,4 +417,6 @@ void capture_stream_done(struct capture_stream *stream)
     capture_wire_close(&stream->wire);
     sync_db_free(&stream->db);
     capture_queue_done(&stream->queue);
+    free(stream->reader);
+    free(stream->row);
 }

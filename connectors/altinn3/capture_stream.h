@@ -8,21 +8,19 @@
 
 #include "capture_queue.h"
 #include "capture_source.h"
-#include "pgoutput.h"
-#include "status_row_map.h"
-#include <runtime/config.h>
 #include <stdatomic.h>
 
-#define CAPTURE_RELATIONS_MAX 16 /* two are ours; a wider publication is borne, not used */
+#define CAPTURE_RELATIONS_MAX 32 /* at most 11 are ours; a wider publication is borne, not used */
 
 /* One relation of the stream. */
 struct capture_relation {
     uint32_t id;
-    bool known; /* one of the two history tables */
-    struct status_row_plan plan;
+    bool known; /* one of the entity's tables */
+    struct row_plan plan;
 };
 
 struct capture_stream {
+    const struct capture_entity *entity;
     const struct sync_config *config;
     struct capture_queue queue;
     /* Said by the poll thread. */
@@ -50,6 +48,8 @@ struct capture_stream {
     bool is_asked;   /* the server waits for an answer */
     struct capture_relation relations[CAPTURE_RELATIONS_MAX];
     size_t relation_count;
+    void *reader; /* entity->reader_size bytes */
+    void *row;    /* the one that is read */
     struct pgoutput_message message;
 };
 
@@ -58,8 +58,8 @@ struct capture_stream {
  * Owns: capture_stream_done frees what it made.  Blocks: no.  Fails: FATAL config, insecure,
  * memory_limit.
  */
-sync_status capture_stream_init(struct capture_stream *stream, const struct sync_config *config,
-                                struct sync_error *err);
+sync_status capture_stream_init(struct capture_stream *stream, const struct capture_entity *entity,
+                                const struct sync_config *config, struct sync_error *err);
 void capture_stream_done(struct capture_stream *stream);
 
 /* Body of the thread; context is the stream. Returns when it is told to, or broken. */

@@ -6,7 +6,7 @@
 #ifndef SYNC_CONNECTORS_ALTINN3_STATUS_ROW_MAP_H
 #define SYNC_CONNECTORS_ALTINN3_STATUS_ROW_MAP_H
 
-#include "pgoutput.h"
+#include "row_plan.h"
 #include <altinn_sync/correspondence_status.h>
 
 enum status_row_table { STATUS_ROW_STATUSES, STATUS_ROW_DELETE_EVENTS };
@@ -19,12 +19,7 @@ enum status_row_column {
     STATUS_ROW_COLUMN_COUNT,
 };
 
-/* Where the needed columns stand in the rows of one relation. */
-struct status_row_plan {
-    uint32_t relation_id;
-    enum status_row_table table;
-    size_t columns[STATUS_ROW_COLUMN_COUNT];
-};
+extern const struct row_tables status_row_tables; /* by enum status_row_table */
 
 enum status_row_fate {
     STATUS_ROW_PUBLISH,
@@ -33,19 +28,11 @@ enum status_row_fate {
 };
 
 /*
- * Plan of a relation message. ret_known is false, and nothing fails, for a table that is not one of
- * the two. Owns: ret_plan holds no pointers.  Blocks: no. Fails: FATAL field_missing or
- * schema_mismatch with the column's path: the source must stop.
- */
-sync_status status_row_plan_make(const struct pgoutput_message *relation, bool *ret_known,
-                                 struct status_row_plan *ret_plan, struct sync_error *err);
-
-/*
  * Maps one inserted row. ret_change receives message, kind, time and party, and only when ret_fate
  * is PUBLISH. Owns: ret_change holds no pointers into row.  Blocks: no. Fails: FATAL protocol when
  * the row does not fit its relation.
  */
-sync_status status_row_map(const struct status_row_plan *plan, const struct pgoutput_tuple *row,
+sync_status status_row_map(const struct row_plan *plan, const struct pgoutput_tuple *row,
                            enum status_row_fate *ret_fate, struct status_change *ret_change,
                            struct sync_error *err);
 

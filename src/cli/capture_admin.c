@@ -11,6 +11,7 @@
 
 /* Everything that is known about one source. */
 struct findings {
+    const struct capture_entity *entity;
     struct capture_source source;
     struct capture_slot slot;
     struct capture_identity identity;
@@ -19,16 +20,23 @@ struct findings {
     bool gap;
 };
 
-/* The one source that has a slot. Returns 0, or an exit code after saying why. */
-static int take_name(const char *verb, int argc, char **argv)
+/* A source that has a slot. Returns 0, or an exit code after saying why. */
+static int take_entity(const char *verb, int argc, char **argv,
+                       const struct capture_entity **ret_entity)
 {
     int wrong = sync_cli_arguments(verb, argc, argv, 1, 1);
     if (wrong != 0) {
         return wrong;
     }
-    if (strcmp(argv[0], SYNC_CAPTURE_ALTINN3) != 0) {
-        return sync_cli_usage(verb, "%.60s has no slot; the capture that has one is %s", argv[0],
-                              SYNC_CAPTURE_ALTINN3);
+    char names[256] = "";
+    for (size_t i = 0, used = 0; capture_entities[i] != NULL && used < sizeof names; i++) {
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "",
+                                 capture_entities[i]->name);
+    }
+    *ret_entity = capture_entity_find(argv[0]);
+    if (*ret_entity == NULL) {
+        return sync_cli_usage(verb, "%.60s has no slot; captures that have one: %s", argv[0],
+                              names);
     }
     return 0;
 }
@@ -48,25 +56,26 @@ static sync_status look(const struct sync_cli *cli, struct sync_db *db,
 {
     struct findings *found = ret_findings;
     struct capture_wire *wire = NULL;
-    sync_status status = capture_source_read(db, SYNC_CAPTURE_ALTINN3, &found->source, err);
+    const struct capture_entity *entity = found->entity;
+    sync_status status = capture_source_read(db, entity->name, &found->source, err);
     if (!sync_is_ok(status)) {
         return status;
     }
     if (!found->source.found) {
         (void)snprintf(found->source.slot, sizeof found->source.slot, "%s",
-                       cli->config.capture_slot);
+                       capture_slot_of(entity, &cli->config));
         (void)snprintf(found->source.publication, sizeof found->source.publication, "%s",
-                       cli->config.capture_publication);
+                       capture_publication_of(entity, &cli->config));
     }
     status = capture_wire_open(cli->config.database_dsn, "altinn-sync-cli", &wire, &found->identity,
                                err);
     capture_wire_close(&wire);
     if (sync_is_ok(status)) {
-        status = capture_slot_read(db, SYNC_CAPTURE_ALTINN3, &found->source, &found->slot, err);
+        status = capture_slot_read(db, entity, &found->source, &found->slot, err);
     }
     if (sync_is_ok(status)) {
-        found->verdict = capture_source_check(&found->source, &found->slot, &found->identity,
-                                              &found->gap, &found->reason);
+        found->verdict = capture_source_check(entity, &found->source, &found->slot,
+                                              &found->identity, &found->gap, &found->reason);
     }
     return status;
 }
@@ -84,11 +93,10 @@ static int may_create(const struct sync_cli *cli, const struct findings *found)
         return SYNC_EXIT_REFUSED;
     }
     if (!found->slot.publication_found) {
-        (void)fprintf(
-            stderr,
-            "altinn-sync: no publication %s holds the inserts of both history tables; let "
-            "their owner run connectors/altinn3/sql/publication.sql\n",
-            found->source.publication);
+        (void)fprintf(stderr,
+                      "altinn-sync: there is no publication %s of %s; let their owner run %s\n",
+                      found->source.publication, found->entity->published,
+                      found->entity->tables->publication_file);
         return SYNC_EXIT_REFUSED;
     }
     if (found->source.found) {
@@ -100,8 +108,8 @@ static int may_create(const struct sync_cli *cli, const struct findings *found)
     return 0;
 }
 
-static int print_created(const struct sync_cli *cli, const struct capture_source *source,
-                         bool is_new)
+static int print_created(const struct sync_cli *cli, const char *name,
+                         const struct capture_source *source, bool is_new)
 {
     char generation[16], start[PGOUTPUT_LSN_BUFFER];
     pgoutput_lsn_format(source->start_lsn, start);
@@ -112,7 +120,7 @@ static int print_created(const struct sync_cli *cli, const struct capture_source
         return SYNC_EXIT_OK;
     }
     struct sync_table *table = sync_table_new(SYNC_CELLS("name", "#generation", "slot", "start"));
-    sync_table_row(table, SYNC_CELLS(SYNC_CAPTURE_ALTINN3, generation, source->slot, start));
+    sync_table_row(table, SYNC_CELLS(name, generation, source->slot, start));
     sync_table_print(&table, cli->json, stdout);
     return SYNC_EXIT_OK;
 }
@@ -121,28 +129,31 @@ static int create(const struct sync_cli *cli, struct sync_db *db, struct finding
 {
     struct sync_error err;
     struct capture_source wanted = {.identity = found->identity};
-    (void)snprintf(wanted.slot, sizeof wanted.slot, "%s", cli->config.capture_slot);
+    const struct capture_entity *entity = found->entity;
+    (void)snprintf(wanted.slot, sizeof wanted.slot, "%s", capture_slot_of(entity, &cli->config));
     (void)snprintf(wanted.publication, sizeof wanted.publication, "%s",
-                   cli->config.capture_publication);
+                   capture_publication_of(entity, &cli->config));
     sync_status status = capture_server_check(db, &err);
     if (sync_is_ok(status)) {
-        status = capture_source_create(db, SYNC_CAPTURE_ALTINN3, &wanted, &err);
+        status = capture_source_create(db, entity->name, &wanted, &err);
     }
     if (sync_is_ok(status)) {
-        status = capture_source_read(db, SYNC_CAPTURE_ALTINN3, &wanted, &err);
+        status = capture_source_read(db, entity->name, &wanted, &err);
     }
-    return sync_is_ok(status) ? print_created(cli, &wanted, true) : sync_cli_fail(&err);
+    return sync_is_ok(status) ? print_created(cli, entity->name, &wanted, true)
+                              : sync_cli_fail(&err);
 }
 
-static int init_in(const struct sync_cli *cli, struct sync_db *db)
+static int init_in(const struct sync_cli *cli, const struct capture_entity *entity,
+                   struct sync_db *db)
 {
     struct sync_error err;
-    struct findings found = {.gap = false};
+    struct findings found = {.entity = entity};
     if (!sync_is_ok(look(cli, db, &found, &err))) {
         return sync_cli_fail(&err);
     }
     if (found.source.found && sync_is_ok(found.verdict)) {
-        return print_created(cli, &found.source, false);
+        return print_created(cli, entity->name, &found.source, false);
     }
     int refused = may_create(cli, &found);
     return refused != 0 ? refused : create(cli, db, &found);
@@ -152,11 +163,13 @@ int sync_cli_capture_init(struct sync_cli *cli, int argc, char **argv)
 {
     struct sync_error err;
     struct sync_db *db = NULL;
-    int wrong = take_name("capture init", argc, argv);
+    const struct capture_entity *entity = NULL;
+    int wrong = take_entity("capture init", argc, argv, &entity);
     if (wrong != 0) {
         return wrong;
     }
-    int code = sync_is_ok(open_database(cli, &db, &err)) ? init_in(cli, db) : sync_cli_fail(&err);
+    int code =
+        sync_is_ok(open_database(cli, &db, &err)) ? init_in(cli, entity, db) : sync_cli_fail(&err);
     sync_db_free(&db);
     return code;
 }
@@ -175,7 +188,7 @@ static void print_status(const struct sync_cli *cli, const struct findings *foun
     struct sync_table *table = sync_table_new(
         SYNC_CELLS("name", "#generation", "slot", "active", "system_id", "#timeline", "start",
                    "delivered", "slot_confirmed", "wal_status", "#retained_bytes", "#open_gaps"));
-    sync_table_row(table, SYNC_CELLS(SYNC_CAPTURE_ALTINN3, numbers[0], source->slot,
+    sync_table_row(table, SYNC_CELLS(found->entity->name, numbers[0], source->slot,
                                      found->slot.active ? "yes" : "no", source->identity.system_id,
                                      numbers[1], positions[0], positions[1],
                                      found->slot.found ? positions[2] : "", found->slot.wal_status,
@@ -183,10 +196,11 @@ static void print_status(const struct sync_cli *cli, const struct findings *foun
     sync_table_print(&table, cli->json, stdout);
 }
 
-static int status_in(const struct sync_cli *cli, struct sync_db *db)
+static int status_in(const struct sync_cli *cli, const struct capture_entity *entity,
+                     struct sync_db *db)
 {
     struct sync_error err;
-    struct findings found = {.gap = false};
+    struct findings found = {.entity = entity};
     if (!sync_is_ok(look(cli, db, &found, &err))) {
         return sync_cli_fail(&err);
     }
@@ -206,11 +220,13 @@ int sync_cli_capture_status(struct sync_cli *cli, int argc, char **argv)
 {
     struct sync_error err;
     struct sync_db *db = NULL;
-    int wrong = take_name("capture status", argc, argv);
+    const struct capture_entity *entity = NULL;
+    int wrong = take_entity("capture status", argc, argv, &entity);
     if (wrong != 0) {
         return wrong;
     }
-    int code = sync_is_ok(open_database(cli, &db, &err)) ? status_in(cli, db) : sync_cli_fail(&err);
+    int code = sync_is_ok(open_database(cli, &db, &err)) ? status_in(cli, entity, db)
+                                                         : sync_cli_fail(&err);
     sync_db_free(&db);
     return code;
 }

@@ -1,7 +1,6 @@
 /* Database, schema, rights, origins, slot, server settings and clock as "doctor" sees them. */
 #include "doctor.h"
 
-#include "../../connectors/altinn3/capture.h"
 #include "../../connectors/altinn3/capture_source.h"
 #include "../core/limits.h"
 #include "../runtime/clock.h"
@@ -178,15 +177,19 @@ static void check_origins(struct doctor *doctor, struct sync_db *db)
     }
 }
 
-static void check_slot(struct doctor *doctor, struct sync_db *db)
+static void check_slot(struct doctor *doctor, const struct capture_entity *entity,
+                       struct sync_db *db)
 {
     struct capture_source source = {0};
     struct capture_slot slot = {0};
     struct sync_error err = {0};
-    const char *init = "run \"altinn-sync capture init " SYNC_CAPTURE_ALTINN3 "\"";
-    sync_status status = capture_source_read(db, SYNC_CAPTURE_ALTINN3, &source, &err);
+    char init[96], publish[160];
+    (void)snprintf(init, sizeof init, "run \"altinn-sync capture init %s\"", entity->name);
+    (void)snprintf(publish, sizeof publish, "let the owner of the tables run %s",
+                   entity->tables->publication_file);
+    sync_status status = capture_source_read(db, entity->name, &source, &err);
     if (sync_is_ok(status) && source.found) {
-        status = capture_slot_read(db, SYNC_CAPTURE_ALTINN3, &source, &slot, &err);
+        status = capture_slot_read(db, entity, &source, &slot, &err);
     }
     if (!sync_is_ok(status)) {
         doctor_finding(doctor, "slot", GRANTS_FIX, "%s", err.text);
@@ -202,9 +205,7 @@ static void check_slot(struct doctor *doctor, struct sync_db *db)
         doctor_finding(doctor, "slot", "see \"altinn-sync capture status\"",
                        "%" PRId64 " open gaps", slot.open_gaps);
     } else if (!slot.publication_found) {
-        doctor_finding(doctor, "slot",
-                       "let the owner of the tables run connectors/altinn3/sql/publication.sql",
-                       "publication %s lacks a table", source.publication);
+        doctor_finding(doctor, "slot", publish, "publication %s lacks a table", source.publication);
     } else {
         doctor_good(doctor, "slot", "%s, %s, %.1f MiB of log kept", source.slot,
                     slot.active ? "read" : "nobody reads it",
@@ -261,7 +262,9 @@ void doctor_database(struct doctor *doctor)
     check_origins(doctor, db);
     if (check_schema(doctor, db)) {
         check_all_rights(doctor, db);
-        check_slot(doctor, db);
+        for (size_t i = 0; capture_entities[i] != NULL; i++) {
+            check_slot(doctor, capture_entities[i], db);
+        }
         check_cluster(doctor, db);
     }
     sync_db_free(&db);

@@ -14,6 +14,7 @@
 
 #include "../../connectors/altinn3/capture_source.h"
 
+static const struct capture_entity *entity;
 static struct capture_source source;
 static struct capture_slot slot;
 static struct capture_identity identity;
@@ -21,6 +22,7 @@ static struct capture_identity identity;
 static int start_equal(void **state)
 {
     (void)state;
+    entity = capture_entities[0];
     identity = (struct capture_identity){"7412", 3};
     source = (struct capture_source){.found = true,
                                      .generation = 1,
@@ -43,7 +45,7 @@ static void assert_refused(enum sync_code code, bool gap)
 {
     struct sync_error err = {.code = SYNC_CODE_NONE};
     bool ret_gap = !gap;
-    assert_int_equal(capture_source_check(&source, &slot, &identity, &ret_gap, &err).class,
+    assert_int_equal(capture_source_check(entity, &source, &slot, &identity, &ret_gap, &err).class,
                      SYNC_CLASS_FATAL);
     assert_int_equal(err.code, code);
     assert_int_equal(ret_gap, gap);
@@ -55,7 +57,7 @@ static void what_is_as_recorded_streams(void **state)
     (void)state;
     struct sync_error err;
     bool gap = true;
-    assert_true(sync_is_ok(capture_source_check(&source, &slot, &identity, &gap, &err)));
+    assert_true(sync_is_ok(capture_source_check(entity, &source, &slot, &identity, &gap, &err)));
     assert_false(gap);
 }
 
@@ -65,9 +67,9 @@ static void a_slot_that_moved_back_or_stands_at_our_position_streams(void **stat
     struct sync_error err;
     bool gap = true;
     slot.confirmed_lsn = 1;
-    assert_true(sync_is_ok(capture_source_check(&source, &slot, &identity, &gap, &err)));
+    assert_true(sync_is_ok(capture_source_check(entity, &source, &slot, &identity, &gap, &err)));
     slot.confirmed_lsn = source.delivered_lsn;
-    assert_true(sync_is_ok(capture_source_check(&source, &slot, &identity, &gap, &err)));
+    assert_true(sync_is_ok(capture_source_check(entity, &source, &slot, &identity, &gap, &err)));
 }
 
 static void without_a_record_it_refuses_before_anything_else(void **state)
@@ -129,11 +131,18 @@ static void a_slot_of_another_plugin_kind_or_database_is_refused(void **state)
     assert_refused(SYNC_CODE_SLOT, false);
 }
 
-static void a_missing_publication_is_a_gap(void **state)
+static void a_missing_publication_is_a_gap_and_its_file_is_named(void **state)
 {
     (void)state;
-    slot.publication_found = false;
-    assert_refused(SYNC_CODE_SLOT, true);
+    for (size_t i = 0; capture_entities[i] != NULL; i++) {
+        struct sync_error err;
+        bool gap = false;
+        entity = capture_entities[i];
+        slot.publication_found = false;
+        assert_refused(SYNC_CODE_SLOT, true);
+        (void)capture_source_check(entity, &source, &slot, &identity, &gap, &err);
+        assert_non_null(strstr(err.text, entity->tables->publication_file));
+    }
 }
 
 int main(void)
@@ -149,7 +158,7 @@ int main(void)
         cmocka_unit_test_setup(a_slot_whose_log_is_lost_is_a_gap, start_equal),
         cmocka_unit_test_setup(a_slot_one_byte_ahead_of_what_is_delivered_is_a_gap, start_equal),
         cmocka_unit_test_setup(a_slot_of_another_plugin_kind_or_database_is_refused, start_equal),
-        cmocka_unit_test_setup(a_missing_publication_is_a_gap, start_equal),
+        cmocka_unit_test_setup(a_missing_publication_is_a_gap_and_its_file_is_named, start_equal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

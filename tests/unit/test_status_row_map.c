@@ -47,12 +47,12 @@ static void make(enum status_row_table table, int32_t kind, bool synced)
     }
 }
 
-static struct status_row_plan plan_of_relation(void)
+static struct row_plan plan_of_relation(void)
 {
-    struct status_row_plan plan;
+    struct row_plan plan;
     struct sync_error err;
     bool known = false;
-    assert_true(sync_is_ok(status_row_plan_make(&relation, &known, &plan, &err)));
+    assert_true(sync_is_ok(row_plan_make(&status_row_tables, &relation, &known, &plan, &err)));
     assert_true(known);
     return plan;
 }
@@ -61,7 +61,7 @@ static enum status_row_fate fate_of(enum status_row_table table, int32_t kind, b
                                     struct status_change *ret_change)
 {
     make(table, kind, synced);
-    struct status_row_plan plan = plan_of_relation();
+    struct row_plan plan = plan_of_relation();
     enum status_row_fate fate = STATUS_ROW_OTHER_KIND;
     struct sync_error err;
     assert_true(sync_is_ok(status_row_map(&plan, &row, &fate, ret_change, &err)));
@@ -120,7 +120,7 @@ static void infinite_times_are_kept_for_the_rules(void **state)
 {
     (void)state;
     make(STATUS_ROW_STATUSES, 4, false);
-    struct status_row_plan plan = plan_of_relation();
+    struct row_plan plan = plan_of_relation();
     struct status_change change;
     struct sync_error err;
     enum status_row_fate fate;
@@ -140,10 +140,10 @@ static void a_missing_column_stops_the_source_with_its_path(void **state)
     for (size_t i = 1; i < 6; i++) {
         make(STATUS_ROW_STATUSES, 4, false);
         relation.columns[i].name = sync_bytes_text("Renamed");
-        struct status_row_plan plan;
+        struct row_plan plan;
         struct sync_error err;
         bool known = false;
-        assert_int_equal(status_row_plan_make(&relation, &known, &plan, &err).class,
+        assert_int_equal(row_plan_make(&status_row_tables, &relation, &known, &plan, &err).class,
                          SYNC_CLASS_FATAL);
         assert_int_equal(err.code, SYNC_CODE_FIELD_MISSING);
         assert_memory_equal(err.field, "CorrespondenceStatuses.", 23);
@@ -157,10 +157,10 @@ static void a_mistyped_column_stops_the_source(void **state)
     for (size_t i = 1; i < 6; i++) {
         make(STATUS_ROW_DELETE_EVENTS, 3, false);
         relation.columns[i].type_id = 25;
-        struct status_row_plan plan;
+        struct row_plan plan;
         struct sync_error err;
         bool known = false;
-        assert_int_equal(status_row_plan_make(&relation, &known, &plan, &err).class,
+        assert_int_equal(row_plan_make(&status_row_tables, &relation, &known, &plan, &err).class,
                          SYNC_CLASS_FATAL);
         assert_int_equal(err.code, SYNC_CODE_SCHEMA_MISMATCH);
     }
@@ -180,7 +180,7 @@ static void columns_are_found_by_name_in_any_order_and_new_ones_ignored(void **s
     row.cells[6] = (struct pgoutput_cell){PGOUTPUT_UNCHANGED, {NULL, 0}};
     relation.column_count = 7;
     row.count = 7;
-    struct status_row_plan plan = plan_of_relation();
+    struct row_plan plan = plan_of_relation();
     struct status_change change;
     struct sync_error err;
     enum status_row_fate fate;
@@ -199,15 +199,15 @@ static void other_tables_and_schemas_are_left_alone(void **state)
         relation.schema = sync_bytes_text(names[i][0]);
         relation.name = sync_bytes_text(names[i][1]);
         relation.column_count = 0;
-        struct status_row_plan plan;
+        struct row_plan plan;
         struct sync_error err;
         bool known = true;
-        assert_true(sync_is_ok(status_row_plan_make(&relation, &known, &plan, &err)));
+        assert_true(sync_is_ok(row_plan_make(&status_row_tables, &relation, &known, &plan, &err)));
         assert_false(known);
     }
 }
 
-static void assert_row_refused(const struct status_row_plan *plan)
+static void assert_row_refused(const struct row_plan *plan)
 {
     struct status_change change = {.kind = -1};
     struct sync_error err;
@@ -222,7 +222,7 @@ static void a_row_that_does_not_fit_its_relation_stops_the_source(void **state)
     (void)state;
     for (size_t i = 1; i < 6; i++) {
         make(STATUS_ROW_STATUSES, 4, true);
-        struct status_row_plan plan = plan_of_relation();
+        struct row_plan plan = plan_of_relation();
         struct pgoutput_cell cell = row.cells[i];
         if (i < 5) {
             row.cells[i].kind = PGOUTPUT_NULL;
