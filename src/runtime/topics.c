@@ -371,11 +371,13 @@ sync_status sync_topics_load(const char *const *paths, size_t path_count,
 {
     struct sync_topic_errors *own = ret_errors != NULL ? NULL : calloc(1, sizeof *own);
     struct sync_topics_layers layers = {.errors = ret_errors != NULL ? ret_errors : own};
-    struct sync_topics *topics = calloc(1, sizeof *topics);
-    SYNC_ASSERT(layers.errors != NULL && topics != NULL);
+    struct sync_topics *topics = NULL; /* large: made only for files that can be read */
+    SYNC_ASSERT(layers.errors != NULL);
     layers.errors->count = 0;
     sync_status status = load_files(&layers, paths, path_count, err);
     if (sync_is_ok(status)) {
+        topics = calloc(1, sizeof *topics);
+        SYNC_ASSERT(topics != NULL);
         check(&layers, topics);
         status = first_error(&layers, err);
     }
