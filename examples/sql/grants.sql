@@ -80,13 +80,14 @@ GRANT SELECT (effect_id, name, target, scope, topic, partition, entity_key, seq,
               last_code, last_error, created_at, ended_at)
     ON sync.outbox TO altinn_sync_viewer;
 
--- Operators: what a viewer sees, and "lanes open" ---------------------------------------------------------------------
+-- Operators: what a viewer sees, "lanes open", "pause" and "resume" ---------------------------------------------------------------------
 
 GRANT altinn_sync_viewer TO altinn_sync_operator;
 GRANT UPDATE (state, reason, changed_by, changed_at) ON sync.target TO altinn_sync_operator;
 GRANT UPDATE (state, scope, topic, partition, attempt, not_before, ended_at) ON sync.outbox TO altinn_sync_operator;
 GRANT SELECT (altinn2_id, a2_read, a2_confirmed, a2_deleted), UPDATE (a2_read, a2_confirmed, a2_deleted)
     ON sync.correspondence TO altinn_sync_operator;             -- what Altinn 2 is told is on its way again
+GRANT INSERT, UPDATE, DELETE ON sync.pause TO altinn_sync_operator;
 GRANT INSERT ON sync.audit TO altinn_sync_operator;
 
 COMMIT;

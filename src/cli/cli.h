@@ -45,9 +45,9 @@ struct sync_command {
 sync_command_run sync_cli_run, sync_cli_capture, sync_cli_capture_init, sync_cli_capture_status,
     sync_cli_load, sync_cli_db_migrate, sync_cli_db_status, sync_cli_status, sync_cli_parked_list,
     sync_cli_parked_show, sync_cli_held_list, sync_cli_lanes_list, sync_cli_lanes_open,
-    sync_cli_doctor, sync_cli_config_check, sync_cli_config_show, sync_cli_processors_list,
-    sync_cli_processors_describe, sync_cli_topics_validate, sync_cli_topics_apply, sync_cli_version,
-    sync_cli_help;
+    sync_cli_pause, sync_cli_resume, sync_cli_doctor, sync_cli_config_check, sync_cli_config_show,
+    sync_cli_processors_list, sync_cli_processors_describe, sync_cli_topics_validate,
+    sync_cli_topics_apply, sync_cli_version, sync_cli_help;
 
 extern const struct sync_command sync_commands[];
 extern const size_t sync_command_count;
@@ -92,6 +92,9 @@ int sync_cli_arguments(const char *verb, int argc, char **argv, int min, int max
 /* True with --yes, or when a person at a terminal answers yes. Else says what is missing: return 5.
  */
 bool sync_cli_confirm(const struct sync_cli *cli, const char *question);
+/* Who does it, for the audit row: user@host. */
+#define SYNC_CLI_ACTOR 128
+void sync_cli_actor(char ret_actor[static SYNC_CLI_ACTOR]);
 /* True when out is a terminal and neither NO_COLOR nor --no-color is set. */
 bool sync_cli_colors(const struct sync_cli *cli, FILE *out);
 

@@ -154,6 +154,34 @@ const struct sync_command sync_commands[] = {
              "  --reason TEXT  why; it is stored\n"
              "\n"
              "  altinn-sync lanes open altinn2 --reason \"the bridge is back\""},
+    {.group = "Data",
+     .words = "pause",
+     .usage = "--reason TEXT NAME",
+     .summary = "let a consumer apply and send nothing",
+     .needs_config = true,
+     .run = sync_cli_pause,
+     .help = "Shows the switch, then asks; --yes goes on without asking. The processes of the "
+             "consumer hear of it within a second: the batch and the calls at hand are finished, "
+             "nothing else begins. They keep their partitions and stay ready; a restart does not "
+             "end the pause. What \"load\" and the other consumer release is still decided. An "
+             "audit row keeps the reason.\n"
+             "\n"
+             "  --reason TEXT  why; it is stored, logged and shown by status\n"
+             "\n"
+             "  altinn-sync pause status-to-altinn2 --reason \"the bridge is rebuilt\""},
+    {.group = "Data",
+     .words = "resume",
+     .usage = "--reason TEXT NAME",
+     .summary = "let a paused consumer go on",
+     .needs_config = true,
+     .run = sync_cli_resume,
+     .help = "Shows the switch, then asks; --yes goes on without asking. The processes go on "
+             "within a second where they stopped; nothing is started again. An audit row keeps "
+             "the reason.\n"
+             "\n"
+             "  --reason TEXT  why; it is stored\n"
+             "\n"
+             "  altinn-sync resume status-to-altinn2 --reason \"the bridge is back\""},
     {.group = "Settings",
      .words = "config check",
      .usage = "",

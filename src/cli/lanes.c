@@ -12,7 +12,6 @@
 #include "../runtime/time_text.h"
 
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -93,7 +92,7 @@ struct wish {
     const char *target, *reason;
     bool has_since;
     int64_t since_us;
-    char actor[128];
+    char actor[SYNC_CLI_ACTOR];
 };
 
 /* Where effects of the target wait. */
@@ -195,12 +194,7 @@ static int read_wish(int argc, char **argv, struct wish *ret_wish)
         return sync_cli_usage("lanes open", "--since needs a time such as 2025-03-04T09:00:00Z");
     }
     ret_wish->target = argv[0];
-    const struct passwd *user = getpwuid(getuid());
-    char host[64] = "";
-    (void)gethostname(host,
-                      sizeof host - 1); /* a name that is cut or missing is no reason to refuse */
-    (void)snprintf(ret_wish->actor, sizeof ret_wish->actor, "%.48s@%.64s",
-                   user ? user->pw_name : "unknown", host);
+    sync_cli_actor(ret_wish->actor);
     return 0;
 }
 

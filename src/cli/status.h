@@ -25,6 +25,8 @@ struct status_route {
     int64_t outcomes[SYNC_OUTCOME_COUNT];
     int64_t held, held_since_us, parked,
         parked_since_us; /* open now; since: the oldest, 0 = none */
+    int64_t paused_us;   /* since when an operator has it paused; 0 = it is not */
+    char pause_reason[160];
     double rate;         /* records per second; < 0: not known yet */
     double history[STATUS_HISTORY_MAX];
     int history_count;

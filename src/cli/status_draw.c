@@ -189,10 +189,13 @@ static void curve(const struct pen *pen, const struct status_route *route)
     put(pen, CYAN, text);
 }
 
-enum route_state { NOT_STARTED, UP_TO_DATE, MOVING, STANDING };
+enum route_state { NOT_STARTED, PAUSED, UP_TO_DATE, MOVING, STANDING };
 
 static enum route_state state_of(const struct status_route *route)
 {
+    if (route->paused_us != 0) {
+        return PAUSED;
+    }
     if (route->partitions == 0) {
         return NOT_STARTED;
     }
@@ -207,6 +210,8 @@ static const char *state_word(enum route_state state)
     switch (state) {
     case NOT_STARTED:
         return "not started";
+    case PAUSED:
+        return "paused";
     case UP_TO_DATE:
         return "up to date";
     case MOVING:
@@ -222,6 +227,8 @@ static const char *state_color(enum route_state state)
     switch (state) {
     case NOT_STARTED:
         return DIM;
+    case PAUSED:
+        return YELLOW;
     case UP_TO_DATE:
         return GREEN;
     case MOVING:
@@ -295,6 +302,10 @@ static void draw_route(struct pen *pen, const struct status_snapshot *s,
     curve(pen, row);
     (void)fputs("  ", pen->out);
     put(pen, state_color(state_of(row)), state_word(state_of(row)));
+    if (row->paused_us != 0) {
+        age_text(row->paused_us, s->now_us, text);
+        (void)fprintf(pen->out, " %s", text);
+    }
     if (row->held > 0) {
         char held[CELL + 16];
         age_text(row->held_since_us, s->now_us, text);
@@ -441,11 +452,11 @@ void status_print_lines(const struct status_snapshot *s, FILE *out)
         (void)snprintf(lag, sizeof lag, "%" PRId64, row->lag);
         (void)fprintf(out,
                       "%s %s rate=%s lag=%s applied=%" PRId64 " duplicate=%" PRId64
-                      " stale=%" PRId64 " echo=%" PRId64 " held=%" PRId64 " parked=%" PRId64 "\n",
+                      " stale=%" PRId64 " echo=%" PRId64 " held=%" PRId64 " parked=%" PRId64 "%s\n",
                       time, row->scope, rate, row->lag == STATUS_UNKNOWN ? "-" : lag,
                       row->outcomes[SYNC_OUTCOME_APPLIED], row->outcomes[SYNC_OUTCOME_DUPLICATE],
                       row->outcomes[SYNC_OUTCOME_STALE], row->outcomes[SYNC_OUTCOME_ECHO],
-                      row->held, row->parked);
+                      row->held, row->parked, row->paused_us != 0 ? " paused" : "");
     }
 }
 
@@ -489,6 +500,8 @@ static void put_route(struct sync_json_writer *w, const struct status_route *row
     put_time(w, "held_since", row->held_since_us);
     sync_json_put_integer(w, "parked", row->parked);
     put_time(w, "parked_since", row->parked_since_us);
+    put_time(w, "paused_since", row->paused_us);
+    sync_json_put_text(w, "pause_reason", row->paused_us != 0 ? row->pause_reason : NULL);
     sync_json_close(w, '}');
 }
 

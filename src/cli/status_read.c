@@ -1,6 +1,7 @@
 /* What "status" shows, read from the sync tables and from the broker. Not here: how it looks. */
 #include "status.h"
 
+#include "../core/utf8.h"
 #include "../runtime/clock.h"
 #include "../runtime/route.h"
 
@@ -16,6 +17,7 @@ enum {
     CALL_TARGETS,
     CALL_OPEN,
     CALL_SOURCES,
+    CALL_PAUSES,
     CALL_COUNT
 };
 
@@ -39,6 +41,7 @@ static const struct sync_statement statements[CALL_COUNT] = {
      " ELSE greatest(0, pg_wal_lsn_diff(pg_current_wal_lsn(), r.confirmed_flush_lsn))::bigint END"
      " FROM sync.source s LEFT JOIN pg_replication_slots r ON r.slot_name = s.slot ORDER BY "
      "s.name"},
+    {"status_pauses", "SELECT name, reason, changed_at FROM sync.pause ORDER BY name"},
 };
 
 /* Ended effects have no index and may be many, so they are counted in a statement of their own. */
@@ -138,6 +141,7 @@ static void begin(struct status_snapshot *snapshot)
         row->partitions = 0;
         row->applied_records = row->held = row->held_since_us = row->parked = row->parked_since_us =
             0;
+        row->paused_us = 0;
         memset(row->outcomes, 0, sizeof row->outcomes);
     }
     for (size_t i = 0; i < snapshot->target_count; i++) {
@@ -227,6 +231,23 @@ static void take_sources(struct status_snapshot *snapshot, const struct sync_res
         row->slot_lost = sync_result_bool(result, i, 5);
         row->behind_bytes =
             sync_result_is_null(result, i, 6) ? STATUS_UNKNOWN : sync_result_int8(result, i, 6);
+    }
+}
+
+static void take_pauses(struct status_snapshot *snapshot, const struct sync_result *result)
+{
+    for (int i = 0; i < result->rows; i++) {
+        struct sync_bytes name = sync_result_bytes(result, i, 0);
+        struct status_route *row = NULL; /* never made here: the name may be a source's */
+        for (size_t j = 0; j < snapshot->route_count && row == NULL; j++) {
+            bool same = sync_bytes_equal(name, sync_bytes_text(snapshot->routes[j].scope));
+            row = same ? &snapshot->routes[j] : NULL;
+        }
+        if (row != NULL) {
+            row->paused_us = sync_result_time(result, i, 2);
+            copy_text(sync_result_bytes(result, i, 1), row->pause_reason, sizeof row->pause_reason);
+            sync_utf8_mend(row->pause_reason); /* it may be cut inside a character */
+        }
     }
 }
 
@@ -339,6 +360,7 @@ static void take(struct status_snapshot *snapshot, const struct sync_result *res
     take_targets(snapshot, &results[CALL_TARGETS]);
     take_effects(snapshot, &results[CALL_OPEN]);
     take_sources(snapshot, &results[CALL_SOURCES]);
+    take_pauses(snapshot, &results[CALL_PAUSES]);
 }
 
 sync_status status_read(struct status_reader *reader, struct status_snapshot *snapshot,

@@ -1,6 +1,7 @@
 /* What the program says to a person on stderr: failures, usage, questions; and the exit codes. */
 #include "cli.h"
 
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,15 @@ bool sync_cli_confirm(const struct sync_cli *cli, const char *question)
         (void)fprintf(stderr, "altinn-sync: nothing was changed\n");
     }
     return yes;
+}
+
+void sync_cli_actor(char ret_actor[static SYNC_CLI_ACTOR])
+{
+    const struct passwd *user = getpwuid(getuid());
+    char host[64] = "";
+    (void)gethostname(host, sizeof host - 1); /* a name that is cut or missing does no harm */
+    (void)snprintf(ret_actor, SYNC_CLI_ACTOR, "%.48s@%.64s", user ? user->pw_name : "unknown",
+                   host);
 }
 
 bool sync_cli_colors(const struct sync_cli *cli, FILE *out)

@@ -191,8 +191,12 @@ static sync_status make_sender(struct consumer *c, const char *target, struct sy
         .seed = (uint64_t)sync_clock_wall_us(),
     };
     SYNC_ASSERT(options.lane != NULL && c->sender_count < SYNC_ROUTE_TARGETS_MAX);
-    sync_status status = sync_sender_new(&options, &c->senders[c->sender_count], err);
-    c->sender_count += sync_is_ok(status);
+    struct sync_sender *sender = NULL;
+    sync_status status = sync_sender_new(&options, &sender, err);
+    if (sync_is_ok(status)) {
+        sync_sender_pause(sender, true); /* until the operator's switch is known */
+        c->senders[c->sender_count++] = sender;
+    }
     return status;
 }
 

@@ -86,10 +86,14 @@ void consumer_disown_all(struct consumer *c)
 
 /* Trouble ------------------------------------------------------------------------------------- */
 
-static void pause_reading(struct consumer *c, bool pause)
+void consumer_reading(struct consumer *c)
 {
+    bool pause = c->apply.breaker.open || c->apply.paused;
     struct consumer_command command = {pause ? COMMAND_PAUSE : COMMAND_RESUME, 0, 0, 0};
-    consumer_command(c, &command, sizeof command);
+    if (pause != c->apply.reading_paused) {
+        c->apply.reading_paused = pause;
+        consumer_command(c, &command, sizeof command);
+    }
 }
 
 static void breaker_open(struct consumer *c, const struct sync_error *err, int64_t now_us)
@@ -102,7 +106,7 @@ static void breaker_open(struct consumer *c, const struct sync_error *err, int64
         .open = true, .delay_ms = PROBE_FIRST_MS, .probe_at_us = now_us + PROBE_FIRST_MS * 1000};
     sync_log_error(SYNC_WARN, "waiting for the database", err);
     sync_health_set(SYNC_DEP_DATABASE, false);
-    pause_reading(c, true);
+    consumer_reading(c);
 }
 
 /* Nothing is asked of tables that this program does not know. */
@@ -126,7 +130,7 @@ static void breaker_probe(struct consumer *c, int64_t now_us)
         c->apply.housekeeping_at_us = 0; /* days may have passed */
         sync_log(SYNC_INFO, "database is back");
         sync_health_set(SYNC_DEP_DATABASE, true);
-        pause_reading(c, false);
+        consumer_reading(c);
         return;
     }
     if (err.class == SYNC_CLASS_FATAL) {
@@ -201,6 +205,7 @@ static bool turn(struct consumer *c)
     sync_health_beat(SYNC_LOOP_APPLY);
     breaker_probe(c, now_us);
     consumer_settle_doubt(c, now_us);
+    consumer_pause_look(c, now_us);
     consumer_events(c, now_us);
     consumer_claims(c, now_us);
     for (size_t i = 0; i < c->sender_count; i++) {

@@ -294,7 +294,7 @@ bool consumer_next_batch(struct consumer *c, int64_t now_us)
 {
     struct consumer_apply *a = &c->apply;
     declare();
-    if (a->breaker.open || a->doubt.open || now_us < a->retry_at_us) {
+    if (a->breaker.open || a->doubt.open || a->paused || now_us < a->retry_at_us) {
         return false;
     }
     if (!consumer_pick(c)) {

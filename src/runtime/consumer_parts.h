@@ -9,6 +9,7 @@
 #include "consumer.h"
 #include "housekeeping.h"
 #include "kafka.h"
+#include "pause.h"
 #include "ring.h"
 #include "sender.h"
 
@@ -129,6 +130,9 @@ struct consumer_apply {
     uint32_t generation;
     struct consumer_partition partitions[CONSUMER_PARTITIONS_MAX];
     struct consumer_breaker breaker;
+    bool paused;         /* by an operator */
+    bool reading_paused; /* what the poll thread was told last */
+    int64_t pause_look_at_us;
     struct consumer_doubt doubt;
     bool claims_due;
     bool comparing; /* the topic of the assignment is not compared yet */
@@ -180,6 +184,8 @@ struct sync_digest consumer_record_digest(const struct consumer_record *record);
 
 /* Hears what the poll thread tells: assignments, marks, resets, high marks. */
 void consumer_events(struct consumer *c, int64_t now_us);
+/* Looks whether an operator paused the consumer, or let it go on. */
+void consumer_pause_look(struct consumer *c, int64_t now_us);
 /* Claims what is assigned and not owned yet, with a backoff. */
 void consumer_claims(struct consumer *c, int64_t now_us);
 /* Picks and applies one batch. True when something was done, so that the loop goes on at once. */
@@ -206,6 +212,8 @@ void consumer_give_back(struct consumer *c, bool done);
 struct sync_place consumer_place(const struct consumer *c, int32_t partition);
 /* A command to the poll thread; waits for room, which is there unless the poll thread is gone. */
 void consumer_command(struct consumer *c, const void *command, size_t size);
+/* Lets the poll thread read, or not: while the database is waited for or an operator paused us. */
+void consumer_reading(struct consumer *c);
 /* Starts reading one partition. */
 void consumer_read(struct consumer *c, int32_t partition, int64_t offset);
 /* Another claimer has the partition: nothing more for it, once logged. */

@@ -83,7 +83,7 @@ void consumer_sweep(struct consumer *c, int64_t now_us)
         a->housekeeping_at_us = now_us + c->config->housekeeping_interval_ms * 1000;
         housekeep(c);
     }
-    if (now_us >= a->sweep_at_us && !a->breaker.open) {
+    if (now_us >= a->sweep_at_us && !a->breaker.open && !a->paused) {
         bool done = consumer_adopt(c); /* what is left goes on behind a batch */
         a->sweep_at_us = done ? now_us + c->config->adoption_interval_ms * 1000 : now_us;
     }

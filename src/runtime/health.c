@@ -24,6 +24,7 @@ struct state {
     struct dependency_state dependencies[SYNC_DEP_COUNT];
     bool started;
     int stopped_partitions;
+    bool paused;
     double age_s, age_budget_s;
 };
 
@@ -87,6 +88,13 @@ void sync_health_stopped_partitions(int count)
 {
     (void)pthread_mutex_lock(&lock);
     state.stopped_partitions = count;
+    (void)pthread_mutex_unlock(&lock);
+}
+
+void sync_health_paused(bool paused)
+{
+    (void)pthread_mutex_lock(&lock);
+    state.paused = paused;
     (void)pthread_mutex_unlock(&lock);
 }
 
@@ -155,7 +163,10 @@ static void check_ready(struct answer *answer)
         }
     }
     check(answer, state.stopped_partitions == 0, "%d stopped partitions", state.stopped_partitions);
-    if (state.age_budget_s > 0) { /* a receiver keeps nothing that could grow old */
+    if (state.paused) { /* on purpose: a rollout must not wait for it */
+        check(answer, true, "paused by an operator, oldest unapplied change %.1f s old",
+              state.age_s);
+    } else if (state.age_budget_s > 0) { /* a receiver keeps nothing that could grow old */
         check(answer, state.age_s <= state.age_budget_s,
               "oldest unapplied change %.1f s old (budget %.1f s)", state.age_s,
               state.age_budget_s);

@@ -25,6 +25,8 @@ void sync_health_need(enum sync_dependency dependency); /* this process needs it
 void sync_health_set(enum sync_dependency dependency, bool reachable);
 void sync_health_started(void); /* configuration accepted, first claim answered */
 void sync_health_stopped_partitions(int count);
+/* An operator paused this process: it stays ready, however old what waits becomes. */
+void sync_health_paused(bool paused);
 void sync_health_oldest_age(double seconds, double budget_seconds);
 
 /*

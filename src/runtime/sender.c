@@ -66,7 +66,7 @@ struct sync_sender {
     pthread_mutex_t lock;
     struct sync_lane_partition owned[SYNC_SENDER_PARTITIONS_MAX];
     size_t owned_count;
-    bool woken, stopping;
+    bool woken, stopping, pausing;
     int drain_ms;
     int32_t fenced[SYNC_SENDER_PARTITIONS_MAX];
     size_t fenced_count;
@@ -75,7 +75,7 @@ struct sync_sender {
     struct sync_sender_counters counters;
     /* the thread's own */
     pthread_t thread;
-    bool started;
+    bool started, paused;
     struct sync_lane_partition partitions[SYNC_SENDER_PARTITIONS_MAX];
     struct sync_lane_partitions mine;
     struct flight flights[SYNC_LANE_KEYS_MAX];
@@ -265,6 +265,17 @@ void sync_sender_disown(struct sync_sender *sender, int32_t partition)
     pthread_mutex_unlock(&sender->lock);
 }
 
+void sync_sender_pause(struct sync_sender *sender, bool paused)
+{
+    pthread_mutex_lock(&sender->lock);
+    bool changed = sender->pausing != paused;
+    sender->pausing = paused;
+    pthread_mutex_unlock(&sender->lock);
+    if (changed) {
+        sync_sender_wake(sender);
+    }
+}
+
 int32_t sync_sender_fenced(struct sync_sender *sender)
 {
     pthread_mutex_lock(&sender->lock);
@@ -298,6 +309,7 @@ static bool take_notes(struct sync_sender *sender, bool *ret_stopping)
     bool woken = sender->woken;
     sender->woken = false;
     *ret_stopping = sender->stopping;
+    sender->paused = sender->pausing;
     memcpy(sender->partitions, sender->owned, sender->owned_count * sizeof sender->owned[0]);
     sender->mine.count = sender->owned_count;
     sender->counters.in_flight = (int64_t)sender->flying;
@@ -854,6 +866,11 @@ static void send_turn(struct sync_sender *sender, int64_t now_us)
         now_us < sender->database_wait_until_us) {
         return;
     }
+    if (sender->paused) {
+        sender->due_count = sender->due_next = 0; /* a new look when it goes on */
+        show_state(sender, now_us);
+        return;
+    }
     if (is_drained(sender) && (sender->look_wanted || now_us >= sender->next_look_us)) {
         look(sender, now_us);
     }
@@ -883,7 +900,7 @@ static int wait_ms(const struct sync_sender *sender, int64_t now_us)
     } else if (sender->breaker.probe_at_us > now_us) {
         next_us = sender->breaker.probe_at_us;
     }
-    next_us = sender->mine.count == 0 ? until_us : next_us;
+    next_us = sender->mine.count == 0 || sender->paused ? until_us : next_us;
     next_us = sender->ended_count > 0 ? now_us : next_us;
     next_us = next_us < sender->database_wait_until_us ? sender->database_wait_until_us : next_us;
     until_us = next_us < until_us ? next_us : until_us;

@@ -62,6 +62,9 @@ void sync_sender_own(struct sync_sender *sender, int32_t partition, int64_t epoc
  * thread. */
 void sync_sender_disown(struct sync_sender *sender, int32_t partition);
 
+/* While paused nothing is taken; calls in flight are awaited and recorded. Any thread. */
+void sync_sender_pause(struct sync_sender *sender, bool paused);
+
 /*
  * A partition that the sender itself found fenced since the last question, -1 when none. Any
  * thread; the consumer drops it too.

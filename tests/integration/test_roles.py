@@ -25,6 +25,7 @@ FORBIDDEN = {
         "DELETE FROM sync.partition_owner",
         "DELETE FROM sync.parked",
         "UPDATE sync.source SET generation = 9",
+        "DELETE FROM sync.pause",
         "INSERT INTO sync.audit (at, actor, action, subject) VALUES (now(), 'x', 'x', 'x')",
         "UPDATE sync.schema_version SET name = 'x'",
         "CREATE TABLE sync.mine (id int)",
@@ -48,6 +49,7 @@ FORBIDDEN = {
         "SELECT record FROM sync.parked",
         "SELECT body FROM sync.outbox",
         "UPDATE sync.target SET state = 0",
+        "INSERT INTO sync.pause VALUES ('status-to-altinn3', 'x', 'x', now())",
         'SELECT "Id" FROM correspondence."Correspondences"',
     ],
     "altinn-sync-operator": [
@@ -58,6 +60,7 @@ FORBIDDEN = {
         "UPDATE sync.correspondence SET altinn3_id = NULL",
         "DELETE FROM sync.outbox",
         "SELECT reason FROM sync.audit",
+        "TRUNCATE sync.pause",
     ],
     "altinn-sync-load": [
         'SELECT "MessageBody" FROM correspondence."CorrespondenceContents"',
@@ -146,6 +149,9 @@ def an_operator_opens_a_closed_lane_with_a_role_of_its_own(stack):
     check(stack.one("SELECT state FROM sync.target WHERE target = 'altinn2'") == 0, "the lane is open")
     check(stack.one("SELECT state FROM sync.outbox WHERE effect_id = %s", effect) in (0, 1, 2, 3), "the effect goes again")
     check(stack.one("SELECT count(*) FROM sync.audit WHERE action = 'lanes open'") == 1, "the reason is kept")
+    for verb in ("pause", "resume"):
+        stack.verb(verb, "status-to-altinn2", "--reason", "test", "--yes", config=config)
+        check(stack.one("SELECT count(*) FROM sync.audit WHERE action = %s", verb) == 1, "the reason is kept")
     stack.verb("status", config=config)
 
 

@@ -123,7 +123,7 @@ static int set_up(void **state)
     }
     run_sql(
         "TRUNCATE sync.partition_owner, sync.outcome_count, sync.hold, sync.parked, sync.outbox,"
-        " sync.correspondence, sync.correspondence_fact, sync.decision,"
+        " sync.correspondence, sync.correspondence_fact, sync.decision, sync.pause,"
         " correspondence.\"Correspondences\" CASCADE");
     c = calloc(1, sizeof *c);
     c->options = &world.options;
@@ -571,6 +571,94 @@ static void a_commit_in_doubt_stays_so_while_the_database_is_away(void **state)
     assert_false(consumer_next_batch(c, sync_clock_monotonic_us()));
 }
 
+/* Pause --------------------------------------------------------------------------------------- */
+
+static void look_at_pause(void)
+{
+    c->apply.pause_look_at_us = 0;
+    consumer_pause_look(c, sync_clock_monotonic_us());
+}
+
+/* What the poll thread was told last: reading or not. */
+static bool is_reading_paused(void)
+{
+    size_t size = 0;
+    bool told = false;
+    struct consumer_command *command = sync_ring_next(c->commands, NULL, &size);
+    for (; command != NULL; command = sync_ring_next(c->commands, NULL, &size)) {
+        told = command->type == COMMAND_PAUSE || (told && command->type != COMMAND_RESUME);
+        sync_ring_release(c->commands, command);
+    }
+    return told;
+}
+
+static void a_paused_consumer_applies_and_adopts_nothing_and_keeps_its_partitions(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    hold_many(9001, 1);
+    insert_message(9001);
+    put(9002, STATUS_READ, NINE);
+    int64_t epoch = c->apply.partitions[PARTITION].epoch;
+    run_sql("INSERT INTO sync.pause VALUES ('%s', 'the bridge is rebuilt', 'test', now())",
+            c->scope);
+    look_at_pause();
+    assert_true(c->apply.paused);
+    assert_true(is_reading_paused());
+    assert_false(consumer_next_batch(c, sync_clock_monotonic_us()));
+    c->apply.housekeeping_at_us = c->apply.sweep_at_us = 0;
+    consumer_sweep(c, sync_clock_monotonic_us());
+    assert_int_equal(count_of(HELD), 1);
+    assert_int_equal(count_of(APPLIED), 0);
+    assert_int_equal(c->apply.partitions[PARTITION].state, PARTITION_OWNED);
+    run_sql("DELETE FROM sync.pause");
+    look_at_pause();
+    assert_false(c->apply.paused);
+    assert_false(is_reading_paused());
+    apply_all(10);
+    c->apply.sweep_at_us = 0;
+    sweep_until_done();
+    assert_int_equal(count_of(APPLIED), 1); /* of 9001; 9002 is held */
+    assert_int_equal(count_of(HELD), 1);
+    assert_int_equal(ask("SELECT epoch FROM sync.partition_owner"), epoch);
+    assert_accounted();
+}
+
+/* The database comes back while an operator has it paused: reading stays paused. */
+static void the_end_of_an_outage_does_not_end_a_pause(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    run_sql("INSERT INTO sync.pause VALUES ('%s', 'x', 'test', now())", c->scope);
+    c->apply.breaker.open = true;
+    consumer_reading(c);
+    assert_true(is_reading_paused());
+    c->apply.breaker.open = false;
+    look_at_pause();
+    consumer_reading(c);
+    assert_true(c->apply.reading_paused);
+    run_sql("DELETE FROM sync.pause");
+    look_at_pause();
+    assert_false(c->apply.reading_paused);
+}
+
+/* Another consumer is paused: that is not us. While the switch cannot be read, nothing is applied.
+ */
+static void only_the_own_switch_counts_and_an_unknown_one_stops(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    run_sql("INSERT INTO sync.pause VALUES ('status-to-altinn2', 'x', 'test', now())");
+    look_at_pause();
+    assert_false(c->apply.paused);
+    run_sql("DELETE FROM sync.pause; ALTER TABLE sync.pause RENAME TO pause_away");
+    put(9001, STATUS_READ, NINE);
+    look_at_pause();
+    run_sql("ALTER TABLE sync.pause_away RENAME TO pause");
+    assert_int_equal(atomic_load(&c->failed), 1); /* the tables are not those of this program */
+    assert_int_equal(count_of(HELD), 0);
+}
+
 /* Days ---------------------------------------------------------------------------------------- */
 
 static void *make_days(void *context)
@@ -655,6 +743,9 @@ int main(void)
         CASE(a_commit_in_doubt_that_was_not_done_is_repeated_with_fewer_records),
         CASE(a_commit_in_doubt_of_a_fenced_partition_drops_it),
         CASE(a_commit_in_doubt_stays_so_while_the_database_is_away),
+        CASE(a_paused_consumer_applies_and_adopts_nothing_and_keeps_its_partitions),
+        CASE(the_end_of_an_outage_does_not_end_a_pause),
+        CASE(only_the_own_switch_counts_and_an_unknown_one_stops),
         CASE(two_processes_make_the_day_at_once),
         CASE(partitions_that_a_topic_grew_by_start_at_0_for_every_consumer),
     };

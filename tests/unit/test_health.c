@@ -114,6 +114,23 @@ static void a_stopped_partition_or_an_old_change_fails_ready(void **state)
     assert_int_equal(probe("livez"), 200);
 }
 
+/* On purpose: a rollout must not wait for it. What stands still by itself is told all the same. */
+static void a_pause_by_an_operator_keeps_ready_however_old_a_change_is(void **state)
+{
+    (void)state;
+    sync_health_started();
+    sync_health_oldest_age(4000, 60);
+    sync_health_paused(true);
+    assert_int_equal(sync_health_probe("readyz", true, text, sizeof text), 200);
+    assert_non_null(
+        strstr(text, "[+] paused by an operator, oldest unapplied change 4000.0 s old"));
+    sync_health_stopped_partitions(1);
+    assert_int_equal(probe("readyz"), 503);
+    sync_health_stopped_partitions(0);
+    sync_health_paused(false);
+    assert_int_equal(probe("readyz"), 503);
+}
+
 static void verbose_lists_every_check(void **state)
 {
     (void)state;
@@ -171,6 +188,7 @@ int main(void)
         cmocka_unit_test_setup(a_dependency_that_nobody_needs_does_not_matter, begin),
         cmocka_unit_test_setup(nothing_is_ready_before_it_started, begin),
         cmocka_unit_test_setup(a_stopped_partition_or_an_old_change_fails_ready, begin),
+        cmocka_unit_test_setup(a_pause_by_an_operator_keeps_ready_however_old_a_change_is, begin),
         cmocka_unit_test_setup(verbose_lists_every_check, begin),
         cmocka_unit_test_setup(a_process_without_a_budget_is_not_judged_by_age, begin),
         cmocka_unit_test_setup(another_name_is_not_found, begin),

@@ -14,6 +14,7 @@
 #include "core/limits.h"
 #include "runtime/clock.h"
 #include "runtime/http_server.h"
+#include "runtime/metrics.h"
 #include "runtime/migrate.h"
 #include "runtime/sender.h"
 #include "server.h"
@@ -304,7 +305,7 @@ static int end(void **state)
         }                                                                                          \
     } while (0)
 
-static void start_sender(const char *token_file)
+static void make_sender(const char *token_file)
 {
     struct sync_error err = {0};
     struct sync_sender_options options = {.dsn = world.dsn,
@@ -319,7 +320,18 @@ static void start_sender(const char *token_file)
                                           .seed = 1};
     must(sync_sender_new(&options, &world.sender, &err), &err);
     sync_sender_own(world.sender, 0, 3);
+}
+
+static void run_sender(void)
+{
+    struct sync_error err = {0};
     must(sync_sender_start(world.sender, &err), &err);
+}
+
+static void start_sender(const char *token_file)
+{
+    make_sender(token_file);
+    run_sender();
 }
 
 /* A message that both sides have; the recipient has a number. */
@@ -737,6 +749,58 @@ static void an_answer_after_the_fence_is_not_written(void **state)
     assert_int_equal(ask(FLAG(18, "a2_read")), 1);
 }
 
+/* How many effects the sender counted in its lanes last; it counts in each of its first turns. */
+static double counted(void)
+{
+    struct sync_metric *pending =
+        sync_metric_new(SYNC_GAUGE, "lane_effects_pending",
+                        "Effects that wait or are sent in our lanes.", "target");
+    return sync_metric_read(pending, SYNC_LABELS("altinn2"));
+}
+
+/* As every sender of a consumer begins: paused, until the operator's switch is known. */
+static void a_paused_lane_calls_nothing_and_goes_on_without_a_restart(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    for (int id = 41; id <= 43; id++) {
+        message(id);
+        act(id, 4, P, 1000);
+    }
+    make_sender(NULL);
+    sync_sender_pause(world.sender, true);
+    run_sender();
+    int64_t until_us = sync_clock_monotonic_us() + PATIENCE_US;
+    while (counted() != 3 && sync_clock_monotonic_us() < until_us) {
+        wait_a_moment();
+    }
+    assert_true(counted() == 3); /* a turn is over */
+    assert_int_equal(call_count(), 0);
+    assert_int_equal(ask("SELECT count(*) FROM sync.outbox WHERE state = 0"), 3);
+    sync_sender_pause(world.sender, false);
+    wait_for(3, "SELECT count(*) FROM sync.outbox WHERE state = 2");
+}
+
+static void a_call_in_flight_is_finished_while_paused(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    message(44);
+    set_bridge(-1); /* keeps the request */
+    act(44, 4, P, 1000);
+    start_sender(NULL);
+    wait_for(1, STATE(44, "a2/read"));
+    int64_t until_us = sync_clock_monotonic_us() + PATIENCE_US;
+    while (call_count() == 0 && sync_clock_monotonic_us() < until_us) {
+        wait_a_moment();
+    }
+    sync_sender_pause(world.sender, true);
+    pthread_mutex_lock(&bridge.lock);
+    sync_http_answer(bridge.kept[--bridge.kept_count], 200, NULL, (struct sync_bytes){NULL, 0}, 0);
+    pthread_mutex_unlock(&bridge.lock);
+    wait_for(2, STATE(44, "a2/read"));
+}
+
 static void a_drain_cuts_what_flies_and_it_stays_sent(void **state)
 {
     (void)state;
@@ -850,6 +914,8 @@ int main(void)
         lane_test(a_410_closes_everything_and_nothing_is_called_any_more),
         lane_test(another_owner_fences_the_lane_and_no_call_leaves),
         lane_test(an_answer_after_the_fence_is_not_written),
+        lane_test(a_paused_lane_calls_nothing_and_goes_on_without_a_restart),
+        lane_test(a_call_in_flight_is_finished_while_paused),
         lane_test(a_drain_cuts_what_flies_and_it_stays_sent),
         lane_test(a_key_that_backs_off_holds_only_itself),
         lane_test(one_key_that_always_fails_does_not_stop_a_quiet_lane),

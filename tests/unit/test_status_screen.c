@@ -165,6 +165,29 @@ static void faults_and_states_are_told_in_words(void **state)
     free(text);
 }
 
+static void a_paused_route_says_so_and_why(void **state)
+{
+    (void)state;
+    int lines = 0;
+    size_t size = 0;
+    begin(5);
+    struct status_route *route = &snapshot.routes[0];
+    route->paused_us = NOW_US - INT64_C(12) * 60 * 1000000;
+    (void)snprintf(route->pause_reason, sizeof route->pause_reason, "the bridge is rebuilt");
+    char *text = drawn(false, &lines);
+    assert_non_null(strstr(text, "paused 12 min, held 5 s"));
+    free(text);
+    FILE *out = open_memstream(&text, &size);
+    status_print_lines(&snapshot, out);
+    status_print_json(&snapshot, out);
+    assert_int_equal(fclose(out), 0);
+    assert_non_null(strstr(text, "parked=5 paused\n"));
+    assert_non_null(strstr(text, "\"state\":\"paused\""));
+    assert_non_null(strstr(text, "\"pause_reason\":\"the bridge is rebuilt\""));
+    assert_non_null(strstr(text, "\"pause_reason\":null"));
+    free(text);
+}
+
 static void what_is_not_known_is_a_dash_and_null(void **state)
 {
     (void)state;
@@ -218,6 +241,7 @@ int main(void)
         cmocka_unit_test(columns_stand_below_their_heading),
         cmocka_unit_test(colours_come_only_when_asked_for),
         cmocka_unit_test(faults_and_states_are_told_in_words),
+        cmocka_unit_test(a_paused_route_says_so_and_why),
         cmocka_unit_test(what_is_not_known_is_a_dash_and_null),
         cmocka_unit_test(the_json_reads_back),
     };
