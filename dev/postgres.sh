@@ -2,12 +2,12 @@
 # A throw-away PostgreSQL 15 with logical decoding, for demo and tests. Loopback and a Unix socket only, no
 # passwords: never put data in it that is worth one.
 #
-#   dev/postgres.sh start DIR           new cluster, or the kept one of DIR; database correspondence
+#   dev/postgres.sh start DIR           new cluster, or the kept one of DIR; databases correspondence, authorization
 #   dev/postgres.sh stop DIR [--keep]   ends it and removes its data, unless --keep
 #   dev/postgres.sh kill DIR            SIGKILL to every process of it, as a power cut does
 #   dev/postgres.sh restart DIR         clean restart, or start after kill; port and data stay
 #
-# DIR receives: dsn (loopback), dsn_socket, pid, port, location (where data, socket and log are: a place that
+# DIR receives: dsn and dsn-authorization (loopback), dsn_socket, pid, port, location (where data, socket and log are: a place that
 # user postgres can reach, whatever DIR is). Started by root, the server runs as user postgres.
 set -euo pipefail
 
@@ -74,14 +74,14 @@ listen_addresses = '127.0.0.1'
 unix_socket_directories = '$place'
 wal_level = logical
 max_wal_senders = 20
-max_replication_slots = 20
+max_replication_slots = 64
 fsync = on
 log_line_prefix = '%m [%p] %q%a '
 SETTINGS
 }
 
 start() {
-    local place port= attempt
+    local place port= attempt home
     if [ -s "$dir/location" ] && [ -d "$(location)/data" ]; then
         place=$(location)
         ! is_running "$place" || die "start: the cluster of $dir is running already"
@@ -95,10 +95,13 @@ start() {
         if serve "$place" "$port"; then break; fi
         [ "$attempt" != 5 ] || die "start: see $place/log"
     done
-    "$bin/psql" -X -q -v ON_ERROR_STOP=1 -h "$place" -p "$port" -U postgres -d postgres -c 'CREATE DATABASE correspondence'
-    "$bin/psql" -X -q -v ON_ERROR_STOP=1 -h "$place" -p "$port" -U postgres -d correspondence -f "$here/sql/altinn3-correspondence.sql"
+    for home in correspondence authorization; do
+        "$bin/psql" -X -q -v ON_ERROR_STOP=1 -h "$place" -p "$port" -U postgres -d postgres -c "CREATE DATABASE \"$home\""
+        "$bin/psql" -X -q -v ON_ERROR_STOP=1 -h "$place" -p "$port" -U postgres -d "$home" -f "$here/sql/altinn3-$home.sql"
+    done
     echo "$port" >"$dir/port"
     echo "postgresql://postgres@/correspondence?host=$place&port=$port" >"$dir/dsn_socket"
+    echo "postgresql://postgres@127.0.0.1:$port/authorization" >"$dir/dsn-authorization"
     echo "postgresql://postgres@127.0.0.1:$port/correspondence" >"$dir/dsn.new"
     mv "$dir/dsn.new" "$dir/dsn" # last, and at once: its presence means that the database serves
 }
@@ -110,7 +113,7 @@ stop() {
     rm -f "$dir/pid"
     if [ "${1:-}" != --keep ]; then
         rm -rf "$place"
-        rm -f "$dir/location" "$dir/dsn" "$dir/dsn_socket" "$dir/port" "$dir/initdb.log"
+        rm -f "$dir/location" "$dir/dsn" "$dir/dsn-authorization" "$dir/dsn_socket" "$dir/port" "$dir/initdb.log"
     fi
 }
 

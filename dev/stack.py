@@ -154,6 +154,8 @@ class Stack:
         self.shell("dev/postgres.sh", "start", self.postgres_directory)
         with open(os.path.join(self.postgres_directory, "dsn"), encoding="utf-8") as handle:
             self.dsn = handle.read().strip()
+        with open(os.path.join(self.postgres_directory, "dsn-authorization"), encoding="utf-8") as handle:
+            self.authorization_dsn = handle.read().strip()
         if self.broker == "kafka":
             self.shell("dev/kafka.sh", "start", self.kafka_directory)
             address = os.path.join(self.kafka_directory, "address")
@@ -206,7 +208,7 @@ class Stack:
         consumer = {"adoption_interval_ms": 1000, **self.options.get("consumer", {})}
         sections = {
             "kafka": {"bootstrap_servers": self.bootstrap, **self.options.get("kafka", {})},
-            "database": {"dsn": self.dsn},
+            "database": {"dsn": self.dsn, **self.options.get("database", {})},
             "topics": {"file": os.path.join(ROOT, "topics.yaml"), "overlay": os.path.join(ROOT, "topics.dev.yaml")},
             "schemas": {"dir": os.path.join(ROOT, "schemas")},
             "http": {"listen": "127.0.0.1:0"},

@@ -1,6 +1,7 @@
 /* The home database of a receiver: statements and numbers. Not here: threads, answers. */
 #include "resolver.h"
 
+#include <altinn_sync/correspondence_status.h>
 #include <core/limits.h>
 #include <runtime/migrate.h>
 #include <stdio.h>
@@ -74,7 +75,10 @@ sync_status resolver_exec(struct resolver *resolver, const struct sync_statement
     int64_t now_us = 0;
     struct sync_txn_limits limits = {.lock_timeout_ms = SYNC_RECEIVER_LOOKUP_MS,
                                      .statement_timeout_ms = SYNC_RECEIVER_LOOKUP_MS};
-    sync_status status = resolver->is_checked ? SYNC_OK : sync_db_schema_check(resolver->db, err);
+    sync_status status =
+        resolver->is_checked
+            ? SYNC_OK
+            : sync_db_schema_check(resolver->db, sync_processor_correspondence_status.home, err);
     if (!sync_is_ok(status)) {
         return status;
     }

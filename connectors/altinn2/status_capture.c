@@ -9,6 +9,7 @@
 #include "status_lookup.h"
 
 #include <core/limits.h>
+#include <runtime/home.h>
 #include <runtime/log.h>
 #include <runtime/route.h>
 #include <stdio.h>
@@ -190,7 +191,10 @@ static sync_status open_part(struct receiver_shell *shell, void **ret_part, stru
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_FILE,
                          "find schema %s below schemas.dir: it is not there", processor->schema);
     }
-    return resolver_new(shell->config->database_dsn, CAPTURE, &capture->resolver, err);
+    struct sync_home home;
+    sync_status status =
+        sync_home_find(shell->config, processor->home, "capture " CAPTURE, &home, err);
+    return sync_is_ok(status) ? resolver_new(home.dsn, CAPTURE, &capture->resolver, err) : status;
 }
 
 static void close_part(void **part)

@@ -1,6 +1,7 @@
 /* The entities that are captured, and what their settings say. An entity adds one row. */
 #include "capture_entity.h"
 
+#include <stdio.h>
 #include <string.h>
 
 extern const struct capture_entity capture_status;
@@ -15,6 +16,14 @@ const struct capture_entity *capture_entity_find(const char *name)
         }
     }
     return NULL;
+}
+
+sync_status capture_home_of(const struct capture_entity *entity, const struct sync_config *config,
+                            struct sync_home *ret_home, struct sync_error *err)
+{
+    char who[96];
+    (void)snprintf(who, sizeof who, "capture %s", entity->name);
+    return sync_home_find(config, entity->processor->home, who, ret_home, err);
 }
 
 const char *capture_slot_of(const struct capture_entity *entity, const struct sync_config *config)

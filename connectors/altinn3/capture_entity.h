@@ -8,7 +8,7 @@
 #include "row_plan.h"
 #include <altinn_sync/processor.h>
 #include <core/arena.h>
-#include <runtime/config.h>
+#include <runtime/home.h>
 #include <runtime/kafka.h>
 #include <runtime/postgres.h>
 #include <runtime/schema.h>
@@ -103,6 +103,9 @@ extern const struct capture_entity *const capture_entities[];
 const struct capture_entity *capture_entity_find(const char *name);
 
 /* Settings of an entity. */
+/* Its home database. Fails: FATAL config when the configuration names none. */
+sync_status capture_home_of(const struct capture_entity *entity, const struct sync_config *config,
+                            struct sync_home *ret_home, struct sync_error *err);
 const char *capture_slot_of(const struct capture_entity *entity, const struct sync_config *config);
 const char *capture_publication_of(const struct capture_entity *entity,
                                    const struct sync_config *config);

@@ -613,9 +613,9 @@ sync_status capture_publisher_init(struct capture_publisher *publisher,
                          "start the capture: no memory");
     }
     sync_prefix_init(&publisher->prefix, publisher->units, CAPTURE_UNITS_MAX, 0);
-    sync_status status = sync_db_new(
-        &(struct sync_db_options){.dsn = config->database_dsn, .application = entity->name},
-        &publisher->db, err);
+    const struct sync_db_options options = {
+        .dsn = stream->home.dsn, .setting = stream->home.setting, .application = entity->name};
+    sync_status status = sync_db_new(&options, &publisher->db, err);
     if (!sync_is_ok(status)) {
         return status;
     }

@@ -271,7 +271,7 @@ static sync_status ask_source(struct capture_stream *stream, struct capture_sour
                               struct sync_error *err)
 {
     const struct capture_entity *entity = stream->entity;
-    sync_status status = sync_db_schema_check(stream->db, err);
+    sync_status status = sync_db_schema_check(stream->db, stream->home.name, err);
     if (sync_is_ok(status)) {
         status = capture_source_read(stream->db, entity->name, ret_source, err);
     }
@@ -279,8 +279,8 @@ static sync_status ask_source(struct capture_stream *stream, struct capture_sour
         status = compare_with_config(stream, ret_source, err);
     }
     if (sync_is_ok(status)) {
-        status = capture_wire_open(stream->config->database_dsn, entity->name, &stream->wire,
-                                   ret_identity, err);
+        status = capture_wire_open(stream->home.dsn, stream->home.setting, entity->name,
+                                   &stream->wire, ret_identity, err);
     }
     if (sync_is_ok(status) && ret_source->found) {
         status = capture_slot_read(stream->db, entity, ret_source, ret_slot, err);
@@ -398,7 +398,12 @@ sync_status capture_stream_init(struct capture_stream *stream, const struct capt
                                 const struct sync_config *config, struct sync_error *err)
 {
     char application[64];
-    struct sync_db_options options = {.dsn = config->database_dsn, .application = application};
+    sync_status status = capture_home_of(entity, config, &stream->home, err);
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    struct sync_db_options options = {
+        .dsn = stream->home.dsn, .setting = stream->home.setting, .application = application};
     (void)snprintf(application, sizeof application, "%s-check", entity->name);
     stream->entity = entity;
     stream->config = config;

@@ -22,6 +22,7 @@ struct capture_relation {
 struct capture_stream {
     const struct capture_entity *entity;
     const struct sync_config *config;
+    struct sync_home home; /* of the entity */
     struct capture_queue queue;
     /* Said by the poll thread. */
     atomic_bool ends;               /* return soon */

@@ -160,11 +160,11 @@ static sync_status identify(struct capture_wire *wire, struct capture_identity *
     return SYNC_OK;
 }
 
-sync_status capture_wire_open(const char *dsn, const char *application,
+sync_status capture_wire_open(const char *dsn, const char *setting, const char *application,
                               struct capture_wire **ret_wire, struct capture_identity *ret_identity,
                               struct sync_error *err)
 {
-    sync_status status = sync_db_dsn_check(dsn, err);
+    sync_status status = sync_db_dsn_check(dsn, setting, err);
     if (!sync_is_ok(status)) {
         return status;
     }

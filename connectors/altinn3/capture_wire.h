@@ -17,12 +17,12 @@ struct capture_identity {
 };
 
 /*
- * Connects in replication mode and asks IDENTIFY_SYSTEM.
+ * Connects in replication mode and asks IDENTIFY_SYSTEM. setting is the option that holds dsn.
  * Owns: ret_wire is closed with capture_wire_close.  Blocks: at most SYNC_DB_CONNECT_S per host +
  * 10 s. Fails: RETRY unreachable; FATAL config, insecure, or refused (the role lacks REPLICATION,
  * …).
  */
-sync_status capture_wire_open(const char *dsn, const char *application,
+sync_status capture_wire_open(const char *dsn, const char *setting, const char *application,
                               struct capture_wire **ret_wire, struct capture_identity *ret_identity,
                               struct sync_error *err);
 /* Closes and frees; NULL is fine. */

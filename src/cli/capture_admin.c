@@ -1,6 +1,6 @@
 /* capture init and capture status: the slot of a source and what is recorded of it. Not here:
  * capturing. */
-#include "cli.h"
+#include "homes.h"
 
 #include "../../connectors/altinn3/capture.h"
 #include "../../connectors/altinn3/capture_source.h"
@@ -12,6 +12,7 @@
 /* Everything that is known about one source. */
 struct findings {
     const struct capture_entity *entity;
+    struct sync_home home;
     struct capture_source source;
     struct capture_slot slot;
     struct capture_identity identity;
@@ -41,12 +42,13 @@ static int take_entity(const char *verb, int argc, char **argv,
     return 0;
 }
 
-static sync_status open_database(const struct sync_cli *cli, struct sync_db **ret_db,
-                                 struct sync_error *err)
+static sync_status open_database(const struct sync_cli *cli, struct findings *findings,
+                                 struct sync_db **ret_db, struct sync_error *err)
 {
-    struct sync_db_options options = {.dsn = cli->config.database_dsn,
-                                      .application = "altinn-sync-cli"};
-    sync_status status = sync_db_new(&options, ret_db, err);
+    sync_status status = capture_home_of(findings->entity, &cli->config, &findings->home, err);
+    if (sync_is_ok(status)) {
+        status = homes_open(&findings->home, "altinn-sync-cli", ret_db, err);
+    }
     return sync_is_ok(status) ? sync_db_connect(*ret_db, err) : status;
 }
 
@@ -67,8 +69,8 @@ static sync_status look(const struct sync_cli *cli, struct sync_db *db,
         (void)snprintf(found->source.publication, sizeof found->source.publication, "%s",
                        capture_publication_of(entity, &cli->config));
     }
-    status = capture_wire_open(cli->config.database_dsn, "altinn-sync-cli", &wire, &found->identity,
-                               err);
+    status = capture_wire_open(found->home.dsn, found->home.setting, "altinn-sync-cli", &wire,
+                               &found->identity, err);
     capture_wire_close(&wire);
     if (sync_is_ok(status)) {
         status = capture_slot_read(db, entity, &found->source, &found->slot, err);
@@ -144,32 +146,30 @@ static int create(const struct sync_cli *cli, struct sync_db *db, struct finding
                               : sync_cli_fail(&err);
 }
 
-static int init_in(const struct sync_cli *cli, const struct capture_entity *entity,
-                   struct sync_db *db)
+static int init_in(const struct sync_cli *cli, struct findings *found, struct sync_db *db)
 {
     struct sync_error err;
-    struct findings found = {.entity = entity};
-    if (!sync_is_ok(look(cli, db, &found, &err))) {
+    if (!sync_is_ok(look(cli, db, found, &err))) {
         return sync_cli_fail(&err);
     }
-    if (found.source.found && sync_is_ok(found.verdict)) {
-        return print_created(cli, entity->name, &found.source, false);
+    if (found->source.found && sync_is_ok(found->verdict)) {
+        return print_created(cli, found->entity->name, &found->source, false);
     }
-    int refused = may_create(cli, &found);
-    return refused != 0 ? refused : create(cli, db, &found);
+    int refused = may_create(cli, found);
+    return refused != 0 ? refused : create(cli, db, found);
 }
 
 int sync_cli_capture_init(struct sync_cli *cli, int argc, char **argv)
 {
     struct sync_error err;
     struct sync_db *db = NULL;
-    const struct capture_entity *entity = NULL;
-    int wrong = take_entity("capture init", argc, argv, &entity);
+    struct findings found = {.gap = false};
+    int wrong = take_entity("capture init", argc, argv, &found.entity);
     if (wrong != 0) {
         return wrong;
     }
-    int code =
-        sync_is_ok(open_database(cli, &db, &err)) ? init_in(cli, entity, db) : sync_cli_fail(&err);
+    int code = sync_is_ok(open_database(cli, &found, &db, &err)) ? init_in(cli, &found, db)
+                                                                 : sync_cli_fail(&err);
     sync_db_free(&db);
     return code;
 }
@@ -196,37 +196,35 @@ static void print_status(const struct sync_cli *cli, const struct findings *foun
     sync_table_print(&table, cli->json, stdout);
 }
 
-static int status_in(const struct sync_cli *cli, const struct capture_entity *entity,
-                     struct sync_db *db)
+static int status_in(const struct sync_cli *cli, struct findings *found, struct sync_db *db)
 {
     struct sync_error err;
-    struct findings found = {.entity = entity};
-    if (!sync_is_ok(look(cli, db, &found, &err))) {
+    if (!sync_is_ok(look(cli, db, found, &err))) {
         return sync_cli_fail(&err);
     }
-    if (!found.source.found) {
-        (void)fprintf(stderr, "altinn-sync: %s\n", found.reason.text);
+    if (!found->source.found) {
+        (void)fprintf(stderr, "altinn-sync: %s\n", found->reason.text);
         return SYNC_EXIT_NOT_FOUND;
     }
-    print_status(cli, &found);
-    if (!sync_is_ok(found.verdict)) {
-        (void)fprintf(stderr, "altinn-sync: %s\n", found.reason.text);
+    print_status(cli, found);
+    if (!sync_is_ok(found->verdict)) {
+        (void)fprintf(stderr, "altinn-sync: %s\n", found->reason.text);
         return SYNC_EXIT_DIFFERENCES;
     }
-    return found.slot.open_gaps > 0 ? SYNC_EXIT_DIFFERENCES : SYNC_EXIT_OK;
+    return found->slot.open_gaps > 0 ? SYNC_EXIT_DIFFERENCES : SYNC_EXIT_OK;
 }
 
 int sync_cli_capture_status(struct sync_cli *cli, int argc, char **argv)
 {
     struct sync_error err;
     struct sync_db *db = NULL;
-    const struct capture_entity *entity = NULL;
-    int wrong = take_entity("capture status", argc, argv, &entity);
+    struct findings found = {.gap = false};
+    int wrong = take_entity("capture status", argc, argv, &found.entity);
     if (wrong != 0) {
         return wrong;
     }
-    int code = sync_is_ok(open_database(cli, &db, &err)) ? status_in(cli, entity, db)
-                                                         : sync_cli_fail(&err);
+    int code = sync_is_ok(open_database(cli, &found, &db, &err)) ? status_in(cli, &found, db)
+                                                                 : sync_cli_fail(&err);
     sync_db_free(&db);
     return code;
 }

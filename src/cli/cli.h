@@ -106,7 +106,8 @@ bool sync_cli_colors(const struct sync_cli *cli, FILE *out);
 struct sync_table;
 struct sync_table *sync_table_new(const char *const *columns);
 void sync_table_row(struct sync_table *table, const char *const *cells); /* copied */
-void sync_table_print(struct sync_table **table, bool json, FILE *out);  /* and frees */
+/* Prints and frees; out NULL: only frees. */
+void sync_table_print(struct sync_table **table, bool json, FILE *out);
 /* The rows as an array inside a larger document, and frees. */
 void sync_table_put(struct sync_table **table, struct sync_json_writer *w, const char *name);
 #define SYNC_CELLS(...) ((const char *const[]){__VA_ARGS__, NULL})

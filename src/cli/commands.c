@@ -74,13 +74,15 @@ const struct sync_command sync_commands[] = {
          "  altinn-sync status --watch"},
     {.group = "Looking",
      .words = "doctor",
-     .usage = "",
+     .usage = "[--home NAME]",
      .summary = "look for what is wrong and say how to mend it",
      .needs_config = true,
      .run = sync_cli_doctor,
      .help = "Looks at broker, topics, database, schema, rights, replication origins, slot, server "
              "settings and clock, and changes nothing. Rights are those that a consumer needs, so "
-             "database.dsn should name a consumer's role. Exits 3 when there are findings.\n"
+             "the DSN of a home should name a consumer's role. Exits 3 when there are findings.\n"
+             "\n"
+             "  --home NAME  of the databases only this one: correspondence or authorization\n"
              "\n"
              "  altinn-sync doctor"},
     {.group = "Data",
@@ -97,30 +99,32 @@ const struct sync_command sync_commands[] = {
              "  altinn-sync load messages.jsonl"},
     {.group = "Data",
      .words = "held list",
-     .usage = "[--scope NAME] [--rule ID] [--limit N]",
+     .usage = "[--home NAME] [--scope NAME] [--rule ID] [--limit N]",
      .summary = "list what waits for its message",
      .needs_config = true,
      .run = sync_cli_held_list,
      .help = "The oldest come first. What is held is decided by itself when its message exists.\n"
              "\n"
+             "  --home NAME   only of this home database\n"
              "  --scope NAME  only of this consumer\n"
              "  --rule ID     only by this rule, for example CS-14\n"
              "  --limit N     at most N rows (100)"},
     {.group = "Data",
      .words = "parked list",
-     .usage = "[--all] [--scope NAME] [--rule ID] [--limit N]",
+     .usage = "[--all] [--home NAME] [--scope NAME] [--rule ID] [--limit N]",
      .summary = "list what was set aside for a person",
      .needs_config = true,
      .run = sync_cli_parked_list,
      .help = "The oldest come first.\n"
              "\n"
              "  --all         also what was decided again, discarded or skipped\n"
+             "  --home NAME   only of this home database\n"
              "  --scope NAME  only of this consumer\n"
              "  --rule ID     only by this rule, for example CS-07\n"
              "  --limit N     at most N rows (100)"},
     {.group = "Data",
      .words = "parked show",
-     .usage = "[--bytes] [--scope NAME] TOPIC PARTITION OFFSET",
+     .usage = "[--bytes] [--home NAME] [--scope NAME] TOPIC PARTITION OFFSET",
      .summary = "say why one record was set aside",
      .needs_config = true,
      .run = sync_cli_parked_show,
@@ -128,6 +132,7 @@ const struct sync_command sync_commands[] = {
              "\n"
              "  --bytes       also the record itself as hex digits, if it was kept; it may name "
              "persons, and a viewer's role has no right to it\n"
+             "  --home NAME   only of this home database\n"
              "  --scope NAME  only of this consumer\n"
              "\n"
              "  altinn-sync parked show altinn2.correspondence-status.v1 3 1042"},
@@ -232,25 +237,29 @@ const struct sync_command sync_commands[] = {
          "  altinn-sync --dev topics apply --yes"},
     {.group = "Settings",
      .words = "db migrate",
-     .usage = "[--dry-run]",
+     .usage = "[--dry-run] [--home NAME]",
      .summary = "bring the database to this version",
      .needs_config = true,
      .run = sync_cli_db_migrate,
-     .help = "Applies the numbered SQL that the database lacks, each in a transaction of its own, "
-             "then makes the replication origins of every route. May be repeated; two runs at once "
-             "wait for each other. Needs the migration role, the only one with rights to create. "
-             "Rights of the others: examples/sql/grants.sql\n"
-             "\n"
-             "  --dry-run  only count what would be done\n"
-             "\n"
-             "  altinn-sync db migrate"},
+     .help =
+         "Applies the numbered SQL that each home database lacks, each in a transaction of its "
+         "own, then makes the replication origins of its routes. May be repeated; two runs at once "
+         "wait for each other. Needs the migration role, the only one with rights to create. "
+         "Rights of the others: examples/sql/grants.sql\n"
+         "\n"
+         "  --dry-run    only count what would be done\n"
+         "  --home NAME  only this home database: correspondence or authorization\n"
+         "\n"
+         "  altinn-sync db migrate"},
     {.group = "Settings",
      .words = "db status",
-     .usage = "",
+     .usage = "[--home NAME]",
      .summary = "compare the database with this version",
      .needs_config = true,
      .run = sync_cli_db_status,
-     .help = "Exits 3 when a migration or an origin is missing, was changed or is not known here."},
+     .help = "Exits 3 when a migration or an origin is missing, was changed or is not known here.\n"
+             "\n"
+             "  --home NAME  only this home database: correspondence or authorization"},
     {.group = "Catalogue",
      .words = "processors list",
      .usage = "",

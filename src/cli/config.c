@@ -1,6 +1,7 @@
 /* config check and config show: the effective settings of this command line. */
 #include "cli.h"
 
+#include "../runtime/home.h"
 #include "../runtime/kafka.h"
 #include "../runtime/postgres.h"
 
@@ -15,8 +16,13 @@ int sync_cli_config_check(struct sync_cli *cli, int argc, char **argv)
     }
     struct sync_kafka_options kafka = {.bootstrap = cli->config.kafka_bootstrap,
                                        .properties = cli->config.kafka_properties};
-    if (!sync_is_ok(sync_kafka_options_check(&kafka, &err)) ||
-        !sync_is_ok(sync_db_dsn_check(cli->config.database_dsn, &err))) {
+    struct sync_home homes[SYNC_HOMES_MAX];
+    size_t count = sync_homes_read(&cli->config, homes);
+    sync_status status = sync_kafka_options_check(&kafka, &err);
+    for (size_t i = 0; sync_is_ok(status) && i < count; i++) {
+        status = sync_db_dsn_check(homes[i].dsn, homes[i].setting, &err);
+    }
+    if (!sync_is_ok(status)) {
         return sync_cli_fail(&err);
     }
     if (!cli->quiet) {

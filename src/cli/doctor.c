@@ -29,15 +29,19 @@ void doctor_finding(struct doctor *doctor, const char *check, const char *fix, c
 int sync_cli_doctor(struct sync_cli *cli, int argc, char **argv)
 {
     static const char *const columns[] = {"AREA", "CHECK", "RESULT", "SEEN", "FIX", NULL};
-    int wrong = sync_cli_arguments("doctor", argc, argv, 0, 0);
+    struct homes homes;
+    int wrong = homes_take(cli, "doctor", &argc, argv, &homes);
+    wrong = wrong == 0 ? sync_cli_arguments("doctor", argc, argv, 0, 0) : wrong;
     if (wrong != 0) {
         return wrong;
     }
     struct doctor doctor = {.cli = cli, .table = sync_table_new(columns)};
     doctor.area = "kafka";
     doctor_kafka(&doctor);
-    doctor.area = "database";
-    doctor_database(&doctor);
+    for (size_t i = 0; i < homes.count; i++) {
+        doctor.area = homes.shown ? homes.items[i].name : "database";
+        doctor_database(&doctor, &homes.items[i]);
+    }
     sync_table_print(&doctor.table, cli->json, stdout);
     if (!cli->quiet) {
         (void)fprintf(stderr, "%d finding%s\n", doctor.findings, doctor.findings == 1 ? "" : "s");

@@ -1,8 +1,7 @@
 /* What the files of "doctor" share: the list of checks and what each found. */
 #ifndef SYNC_CLI_DOCTOR_H
 #define SYNC_CLI_DOCTOR_H
-#include "../runtime/postgres.h"
-#include "cli.h"
+#include "homes.h"
 
 struct doctor {
     struct sync_cli *cli;
@@ -22,6 +21,6 @@ void doctor_finding(struct doctor *doctor, const char *check, const char *fix, c
 
 /* Broker, cluster and the topics of topics.yaml. */
 void doctor_kafka(struct doctor *doctor);
-/* Database, schema, rights, origins, slot, settings, clock; after doctor_kafka. */
-void doctor_database(struct doctor *doctor);
+/* One home: connection, schema, rights, origins, slot, settings, clock; after doctor_kafka. */
+void doctor_database(struct doctor *doctor, const struct sync_home *home);
 #endif

@@ -6,7 +6,7 @@
 #include "../runtime/clock.h"
 #include "../runtime/migrate.h"
 #include "../runtime/store.h"
-#include <altinn_sync/processor.h>
+#include <altinn_sync/correspondence_status.h>
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -113,10 +113,10 @@ static void check_clock(struct doctor *doctor, struct sync_db *db)
 }
 
 /* False when the tables are not there, so that nothing can be asked of them. */
-static bool check_schema(struct doctor *doctor, struct sync_db *db)
+static bool check_schema(struct doctor *doctor, struct sync_db *db, const char *home)
 {
     struct sync_error err = {0};
-    if (sync_is_ok(sync_db_schema_check(db, &err))) {
+    if (sync_is_ok(sync_db_schema_check(db, home, &err))) {
         doctor_good(doctor, "schema", "every migration of this version is applied");
         return true;
     }
@@ -143,23 +143,24 @@ static void check_rights(struct doctor *doctor, struct sync_db *db, const char *
     }
 }
 
-static void check_all_rights(struct doctor *doctor, struct sync_db *db)
+static void check_all_rights(struct doctor *doctor, struct sync_db *db, const char *home)
 {
     check_rights(doctor, db, "rights", sync_rights_common);
     for (size_t i = 0; sync_processors[i] != NULL; i++) {
         const struct sync_store *store = sync_store_find(sync_processors[i]->store);
-        if (store != NULL && store->rights != NULL) {
+        bool here = strcmp(sync_processors[i]->home, home) == 0;
+        if (here && store != NULL && store->rights != NULL) {
             check_rights(doctor, db, sync_processors[i]->name, store->rights);
         }
     }
 }
 
-static void check_origins(struct doctor *doctor, struct sync_db *db)
+static void check_origins(struct doctor *doctor, struct sync_db *db, const char *home)
 {
     int missing = 0, pool = (int)doctor->cli->config.origin_pool;
     struct sync_error err = {0};
     SYNC_RESULT r = {0};
-    sync_status status = sync_db_migrate_origins(db, pool, true, &missing, &err);
+    sync_status status = sync_db_migrate_origins(db, home, pool, true, &missing, &err);
     if (!sync_is_ok(status) || missing > 0) {
         doctor_finding(doctor, "origins", "run \"altinn-sync db migrate\"",
                        "%d of the origins of a pool of %d are missing %s", missing, pool, err.text);
@@ -234,36 +235,36 @@ static void check_cluster(struct doctor *doctor, struct sync_db *db)
         return;
     }
     struct sync_bytes topic = sync_result_bytes(&r, 0, 0);
-    doctor_finding(
-        doctor, "cluster",
-        "correct kafka.bootstrap_servers or database.dsn: the two do not belong together",
-        "the position of %.*s was taken on another Kafka cluster", (int)topic.size,
-        (const char *)topic.data);
+    doctor_finding(doctor, "cluster",
+                   "correct kafka.bootstrap_servers or the DSN: the two do not belong together",
+                   "the position of %.*s was taken on another Kafka cluster", (int)topic.size,
+                   (const char *)topic.data);
 }
 
-void doctor_database(struct doctor *doctor)
+void doctor_database(struct doctor *doctor, const struct sync_home *home)
 {
-    const struct sync_db_options options = {.dsn = doctor->cli->config.database_dsn,
-                                            .application = "altinn-sync-doctor"};
     struct sync_db *db = NULL;
     struct sync_error err = {0};
-    sync_status status = sync_db_new(&options, &db, &err);
+    sync_status status = homes_open(home, "altinn-sync-doctor", &db, &err);
     if (sync_is_ok(status)) {
         status = sync_db_connect(db, &err);
     }
     if (!sync_is_ok(status)) {
-        doctor_finding(doctor, "connection", "check database.dsn, the server and the network", "%s",
-                       err.text);
+        char fix[96];
+        (void)snprintf(fix, sizeof fix, "check %s, the server and the network", home->setting);
+        doctor_finding(doctor, "connection", fix, "%s", err.text);
         sync_db_free(&db);
         return;
     }
     check_server(doctor, db);
     check_clock(doctor, db);
-    check_origins(doctor, db);
-    if (check_schema(doctor, db)) {
-        check_all_rights(doctor, db);
+    check_origins(doctor, db, home->name);
+    if (check_schema(doctor, db, home->name)) {
+        check_all_rights(doctor, db, home->name);
         for (size_t i = 0; capture_entities[i] != NULL; i++) {
-            check_slot(doctor, capture_entities[i], db);
+            if (strcmp(capture_entities[i]->processor->home, home->name) == 0) {
+                check_slot(doctor, capture_entities[i], db);
+            }
         }
         check_cluster(doctor, db);
     }

@@ -7,6 +7,7 @@
 
 #include "../core/limits.h"
 #include "../runtime/clock.h"
+#include "../runtime/home.h"
 #include "../runtime/route.h"
 
 #include <errno.h>
@@ -113,11 +114,18 @@ static sync_status open_database(struct load *load, struct sync_error *err)
 {
     char prefix[80];
     (void)snprintf(prefix, sizeof prefix, "sync:%s", load->run.loader->route);
-    struct sync_db_options options = {.dsn = load->cli->config.database_dsn,
+    struct sync_home home;
+    sync_status status =
+        sync_home_find(&load->cli->config, load->run.applier.processor->home, "load", &home, err);
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    struct sync_db_options options = {.dsn = home.dsn,
+                                      .setting = home.setting,
                                       .application = "altinn-sync load",
                                       .origin_prefix = prefix,
                                       .origin_pool = (int)load->cli->config.origin_pool};
-    sync_status status = sync_db_new(&options, &load->db, err);
+    status = sync_db_new(&options, &load->db, err);
     if (sync_is_ok(status)) {
         status = sync_db_connect(load->db, err);
     }

@@ -38,12 +38,9 @@ static const char *state_name(const struct sync_result *result, int row)
  * -----------------------------------------------------------------------------------------------
  */
 
-static void print_list(const struct sync_cli *cli, const struct sync_result *result)
+static void add_rows(struct sync_table *table, const struct homes *homes,
+                     const struct sync_home *home, const struct sync_result *result)
 {
-    static const char *const columns[] = {"SCOPE", "TOPIC", "#PARTITION", "#OFFSET",
-                                          "KEY",   "RULE",  "CODE",       "FIELD",
-                                          "SINCE", "STATE", "#ATTEMPTS",  NULL};
-    struct sync_table *table = sync_table_new(columns);
     for (int row = 0; row < result->rows; row++) {
         char cells[11][WAITING_CELL];
         waiting_text(result, row, 0, cells[0]);
@@ -56,40 +53,56 @@ static void print_list(const struct sync_cli *cli, const struct sync_result *res
         waiting_text(result, row, 7, cells[7]);
         waiting_time(result, row, 8, cells[8]);
         waiting_number(result, row, 10, cells[10]);
-        sync_table_row(table, SYNC_CELLS(cells[0], cells[1], cells[2], cells[3], cells[4], cells[5],
-                                         cells[6], cells[7], cells[8], state_name(result, row),
-                                         cells[10]));
+        homes_row(table, homes, home,
+                  SYNC_CELLS(cells[0], cells[1], cells[2], cells[3], cells[4], cells[5], cells[6],
+                             cells[7], cells[8], state_name(result, row), cells[10]));
     }
-    sync_table_print(&table, cli->json, stdout);
+}
+
+static sync_status add_home(const struct sync_cli *cli, const struct waiting_filter *filter,
+                            const struct homes *homes, const struct sync_home *home,
+                            struct sync_table *table, struct sync_error *err)
+{
+    WAITING waiting = {0};
+    SYNC_RESULT result = {0};
+    sync_status status = waiting_begin(cli, home, &waiting, err);
+    if (sync_is_ok(status)) {
+        sync_params_text(&waiting.params, filter->scope);
+        sync_params_text(&waiting.params, filter->rule);
+        sync_params_int8(&waiting.params, filter->limit);
+        sync_params_bool(&waiting.params, filter->all);
+        status = sync_db_exec(waiting.db, &list_statement, &waiting.params, &result, err);
+    }
+    if (sync_is_ok(status)) {
+        add_rows(table, homes, home, &result);
+    }
+    return status;
 }
 
 int sync_cli_parked_list(struct sync_cli *cli, int argc, char **argv)
 {
+    static const char *const columns[] = {"SCOPE", "TOPIC", "#PARTITION", "#OFFSET",
+                                          "KEY",   "RULE",  "CODE",       "FIELD",
+                                          "SINCE", "STATE", "#ATTEMPTS",  NULL};
     struct waiting_filter filter;
-    struct sync_error err = {0};
+    struct homes homes;
     bool all = sync_cli_switch(&argc, argv, "--all");
     int wrong = waiting_filter_take("parked list", &argc, argv, &filter);
-    if (wrong == 0) {
-        wrong = sync_cli_arguments("parked list", argc, argv, 0, 0);
-    }
+    filter.all = all;
+    wrong = wrong == 0 ? homes_take(cli, "parked list", &argc, argv, &homes) : wrong;
+    wrong = wrong == 0 ? sync_cli_arguments("parked list", argc, argv, 0, 0) : wrong;
     if (wrong != 0) {
         return wrong;
     }
-    WAITING waiting = {0};
-    SYNC_RESULT result = {0};
-    sync_status status = waiting_begin(cli, &waiting, &err);
-    if (sync_is_ok(status)) {
-        sync_params_text(&waiting.params, filter.scope);
-        sync_params_text(&waiting.params, filter.rule);
-        sync_params_int8(&waiting.params, filter.limit);
-        sync_params_bool(&waiting.params, all);
-        status = sync_db_exec(waiting.db, &list_statement, &waiting.params, &result, &err);
+    struct sync_table *table = homes_table(&homes, columns);
+    int code = SYNC_EXIT_OK;
+    for (size_t i = 0; i < homes.count; i++) {
+        struct sync_error err = {0};
+        if (!sync_is_ok(add_home(cli, &filter, &homes, &homes.items[i], table, &err))) {
+            code = homes_fail(&homes, &homes.items[i], &err);
+        }
     }
-    if (!sync_is_ok(status)) {
-        return sync_cli_fail(&err);
-    }
-    print_list(cli, &result);
-    return SYNC_EXIT_OK;
+    return homes_print(cli, &homes, &table, code);
 }
 
 /* Show
@@ -111,6 +124,7 @@ static char *hex_of(struct sync_bytes bytes)
 
 struct shown {
     bool json;
+    size_t count; /* rows so far */
     struct sync_json_writer writer;
 };
 
@@ -175,32 +189,6 @@ static void put_row(struct shown *shown, const struct sync_result *result, int r
     put_record(shown, result, row, bytes);
 }
 
-static void print_rows(const struct sync_cli *cli, const struct sync_result *result, bool bytes)
-{
-    struct shown shown = {.json = cli->json};
-    if (cli->json) {
-        sync_json_writer_init(&shown.writer);
-        sync_json_open(&shown.writer, NULL, '[');
-    }
-    for (int row = 0; row < result->rows; row++) {
-        if (cli->json) {
-            sync_json_open(&shown.writer, NULL, '{');
-        } else if (row > 0) {
-            (void)printf("\n");
-        }
-        put_row(&shown, result, row, bytes);
-        if (cli->json) {
-            sync_json_close(&shown.writer, '}');
-        }
-    }
-    if (cli->json) {
-        sync_json_close(&shown.writer, ']');
-        char *text = sync_json_writer_take(&shown.writer);
-        (void)printf("%s\n", text ? text : "[]");
-        free(text);
-    }
-}
-
 static bool parse_position(const char *partition, const char *offset, int32_t *ret_partition,
                            int64_t *ret_offset)
 {
@@ -213,42 +201,102 @@ static bool parse_position(const char *partition, const char *offset, int32_t *r
            number <= INT32_MAX && *ret_offset >= 0 && end != partition && offset_end != offset;
 }
 
-int sync_cli_parked_show(struct sync_cli *cli, int argc, char **argv)
+/* Which record, and what of it. */
+struct question {
+    const char *topic, *scope;
+    int32_t partition;
+    int64_t offset;
+    bool bytes;
+};
+
+static int read_question(int *argc, char **argv, struct question *ret_question)
 {
-    const char *scope = NULL;
-    int32_t partition = 0;
-    int64_t offset = 0;
-    struct sync_error err = {0};
-    bool bytes = sync_cli_switch(&argc, argv, "--bytes");
-    if (sync_cli_flag(&argc, argv, "--scope", &scope) && !scope) {
+    struct question q = {.bytes = sync_cli_switch(argc, argv, "--bytes")};
+    if (sync_cli_flag(argc, argv, "--scope", &q.scope) && !q.scope) {
         return sync_cli_usage("parked show", "--scope needs a value");
     }
-    int wrong = sync_cli_arguments("parked show", argc, argv, 3, 3);
+    int wrong = sync_cli_arguments("parked show", *argc, argv, 3, 3);
     if (wrong != 0) {
         return wrong;
     }
-    if (!parse_position(argv[1], argv[2], &partition, &offset)) {
+    q.topic = argv[0];
+    if (!parse_position(argv[1], argv[2], &q.partition, &q.offset)) {
         return sync_cli_usage("parked show", "PARTITION and OFFSET are numbers from 0 on");
     }
+    *ret_question = q;
+    return 0;
+}
+
+/* Puts the rows of one home; a topic is read in one home, so mostly one has any. */
+static sync_status show_home(const struct sync_cli *cli, const struct question *q,
+                             const struct sync_home *home, struct shown *shown,
+                             struct sync_error *err)
+{
     WAITING waiting = {0};
     SYNC_RESULT result = {0};
-    sync_status status = waiting_begin(cli, &waiting, &err);
+    sync_status status = waiting_begin(cli, home, &waiting, err);
     if (sync_is_ok(status)) {
-        sync_params_text(&waiting.params, argv[0]);
-        sync_params_int4(&waiting.params, partition);
-        sync_params_int8(&waiting.params, offset);
-        sync_params_text(&waiting.params, scope);
-        status = sync_db_exec(waiting.db, bytes ? &bytes_statement : &show_statement,
-                              &waiting.params, &result, &err);
+        sync_params_text(&waiting.params, q->topic);
+        sync_params_int4(&waiting.params, q->partition);
+        sync_params_int8(&waiting.params, q->offset);
+        sync_params_text(&waiting.params, q->scope);
+        status = sync_db_exec(waiting.db, q->bytes ? &bytes_statement : &show_statement,
+                              &waiting.params, &result, err);
     }
-    if (sync_is_ok(status) && result.rows == 0) {
-        status = sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_NOT_FOUND,
-                           "show a parked record: none at %s, partition %d, offset %" PRId64,
-                           argv[0], (int)partition, offset);
+    for (int row = 0; sync_is_ok(status) && row < result.rows; row++) {
+        if (shown->json) {
+            sync_json_open(&shown->writer, NULL, '{');
+        } else if (shown->count > 0) {
+            (void)printf("\n");
+        }
+        put_row(shown, &result, row, q->bytes);
+        if (shown->json) {
+            sync_json_close(&shown->writer, '}');
+        }
+        shown->count++;
     }
-    if (!sync_is_ok(status)) {
+    return status;
+}
+
+static void end_shown(struct shown *shown)
+{
+    if (shown->json) {
+        sync_json_close(&shown->writer, ']');
+        char *text = sync_json_writer_take(&shown->writer);
+        if (shown->count > 0) {
+            (void)printf("%s\n", text ? text : "[]");
+        }
+        free(text);
+    }
+}
+
+int sync_cli_parked_show(struct sync_cli *cli, int argc, char **argv)
+{
+    struct question q = {.topic = NULL};
+    struct homes homes;
+    struct shown shown = {.json = cli->json};
+    int wrong = homes_take(cli, "parked show", &argc, argv, &homes);
+    wrong = wrong == 0 ? read_question(&argc, argv, &q) : wrong;
+    if (wrong != 0) {
+        return wrong;
+    }
+    if (shown.json) {
+        sync_json_writer_init(&shown.writer);
+        sync_json_open(&shown.writer, NULL, '[');
+    }
+    int code = SYNC_EXIT_OK;
+    struct sync_error err = {0};
+    for (size_t i = 0; i < homes.count; i++) {
+        if (!sync_is_ok(show_home(cli, &q, &homes.items[i], &shown, &err))) {
+            code = homes_fail(&homes, &homes.items[i], &err);
+        }
+    }
+    end_shown(&shown);
+    if (code == SYNC_EXIT_OK && shown.count == 0) {
+        (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_NOT_FOUND,
+                        "show a parked record: none at %s, partition %d, offset %" PRId64, q.topic,
+                        (int)q.partition, q.offset);
         return sync_cli_fail(&err);
     }
-    print_rows(cli, &result, bytes);
-    return SYNC_EXIT_OK;
+    return code;
 }

@@ -2,10 +2,9 @@
  * "pause NAME" and "resume NAME": a stored switch that the running processes of a consumer look at.
  * Not here: what they stop (src/runtime/consumer_pause.c).
  */
-#include "cli.h"
+#include "homes.h"
 
-#include "../runtime/postgres.h"
-#include <altinn_sync/processor.h>
+#include "../runtime/route.h"
 
 #include <string.h>
 
@@ -30,18 +29,6 @@ struct wish {
     const char *verb, *name, *reason;
     char actor[SYNC_CLI_ACTOR];
 };
-
-static bool is_route(const char *name)
-{
-    for (size_t i = 0; sync_processors[i] != NULL; i++) {
-        for (size_t j = 0; j < sync_processors[i]->route_count; j++) {
-            if (strcmp(sync_processors[i]->routes[j].name, name) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
 
 static int read_wish(int argc, char **argv, struct wish *wish)
 {
@@ -142,15 +129,16 @@ static int run(struct sync_cli *cli, int argc, char **argv, struct wish *wish)
     if (wrong != 0) {
         return wrong;
     }
-    if (!is_route(wish->name)) {
+    const struct sync_processor *processor = NULL;
+    if (sync_route_find(wish->name, &processor) == NULL) {
         (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_NOT_FOUND,
                         "%s \"%s\": no consumer has this name; see \"altinn-sync processors list\"",
                         wish->verb, wish->name);
         return sync_cli_fail(&err);
     }
-    struct sync_db_options options = {.dsn = cli->config.database_dsn,
-                                      .application = "altinn-sync"};
-    if (!sync_is_ok(sync_db_new(&options, &db, &err))) {
+    struct sync_home home;
+    sync_status status = sync_home_find(&cli->config, processor->home, wish->verb, &home, &err);
+    if (!sync_is_ok(status) || !sync_is_ok(homes_open(&home, "altinn-sync", &db, &err))) {
         return sync_cli_fail(&err);
     }
     int code = change(cli, db, wish);

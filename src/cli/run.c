@@ -30,9 +30,16 @@ static sync_status load_topics(const struct sync_config *config, struct sync_top
 }
 
 /* What the command line and the files decide before anything is contacted. */
-static sync_status check(const struct sync_consumer_options *options, struct sync_error *err)
+static sync_status check(struct sync_consumer_options *options, struct sync_error *err)
 {
     const struct sync_route *route = options->route;
+    char who[96];
+    (void)snprintf(who, sizeof who, "run %s", route->name);
+    sync_status status =
+        sync_home_find(options->config, options->processor->home, who, &options->home, err);
+    if (!sync_is_ok(status)) {
+        return status;
+    }
     for (size_t i = 0; i < options->processor->route_count; i++) {
         const struct sync_route *each = &options->processor->routes[i];
         for (size_t j = 0; j < each->input_count; j++) {

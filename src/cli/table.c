@@ -166,6 +166,10 @@ void sync_table_put(struct sync_table **table, struct sync_json_writer *w, const
 
 void sync_table_print(struct sync_table **table, bool json, FILE *out)
 {
+    if (out == NULL) {
+        free_table(table);
+        return;
+    }
     if (!json) {
         print_text(*table, out);
         free_table(table);

@@ -32,17 +32,15 @@ int waiting_filter_take(const char *verb, int *argc, char **argv, struct waiting
     return 0;
 }
 
-sync_status waiting_begin(const struct sync_cli *cli, struct waiting *ret_waiting,
-                          struct sync_error *err)
+sync_status waiting_begin(const struct sync_cli *cli, const struct sync_home *home,
+                          struct waiting *ret_waiting, struct sync_error *err)
 {
     const struct sync_txn_limits limits = {.read_only = true,
                                            .statement_timeout_ms = cli->timeout_ms};
-    const struct sync_db_options options = {.dsn = cli->config.database_dsn,
-                                            .application = "altinn-sync"};
     int64_t now_us = 0;
     sync_arena_init(&ret_waiting->arena, ret_waiting->memory, sizeof ret_waiting->memory);
     sync_params_init(&ret_waiting->params, &ret_waiting->arena);
-    sync_status status = sync_db_new(&options, &ret_waiting->db, err);
+    sync_status status = homes_open(home, "altinn-sync", &ret_waiting->db, err);
     return sync_is_ok(status) ? sync_txn_begin(ret_waiting->db, &limits, &now_us, err) : status;
 }
 
@@ -54,10 +52,14 @@ void waiting_done(struct waiting *waiting)
     }
 }
 
-/* Ten digits at most, or the 36 characters of a UUID: neither can be a national id. */
-static bool is_message_id(struct sync_bytes text)
+/* Ten digits at most, perhaps behind "p:", or the 36 characters of a UUID: none of them can be a
+ * national id. */
+static bool is_entity_id(struct sync_bytes text)
 {
     struct sync_uuid id;
+    if (text.size > 2 && memcmp(text.data, "p:", 2) == 0) {
+        text = (struct sync_bytes){text.data + 2, text.size - 2};
+    }
     bool digits = text.size > 0 && text.size <= 10;
     for (size_t i = 0; digits && i < text.size; i++) {
         digits = text.data[i] >= '0' && text.data[i] <= '9';
@@ -79,7 +81,20 @@ void waiting_key(const struct sync_result *result, int row, int column,
                  char ret_cell[static WAITING_CELL])
 {
     waiting_text(result, row, column, ret_cell);
-    if (ret_cell[0] != '\0' && !is_message_id(sync_bytes_text(ret_cell))) {
+    if (ret_cell[0] != '\0' && !is_entity_id(sync_bytes_text(ret_cell))) {
+        (void)snprintf(ret_cell, WAITING_CELL, "(no id)");
+    }
+}
+
+void waiting_missing(const struct sync_result *result, int row, int column,
+                     char ret_cell[static WAITING_CELL])
+{
+    int digits = 0;
+    waiting_text(result, row, column, ret_cell);
+    for (const char *at = ret_cell; *at != '\0' && digits <= 10; at++) {
+        digits = *at >= '0' && *at <= '9' ? digits + 1 : 0;
+    }
+    if (digits > 10) {
         (void)snprintf(ret_cell, WAITING_CELL, "(no id)");
     }
 }

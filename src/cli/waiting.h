@@ -3,7 +3,7 @@
 #ifndef SYNC_CLI_WAITING_H
 #define SYNC_CLI_WAITING_H
 #include "../runtime/postgres.h"
-#include "cli.h"
+#include "homes.h"
 
 #define WAITING_CELL 96
 
@@ -19,24 +19,29 @@ struct waiting {
 struct waiting_filter {
     const char *scope, *rule; /* NULL = all */
     int64_t limit;
+    bool all; /* also what is no longer open; of "parked list" */
 };
 
 /* Takes --scope, --rule and --limit. Returns 0, or 2 after saying what is wrong. */
 int waiting_filter_take(const char *verb, int *argc, char **argv,
                         struct waiting_filter *ret_filter);
 
-/* Connects and begins; the parameters are empty. waiting_done ends both. */
-sync_status waiting_begin(const struct sync_cli *cli, struct waiting *ret_waiting,
-                          struct sync_error *err);
+/* Connects to a home and begins; the parameters are empty. waiting_done ends both. */
+sync_status waiting_begin(const struct sync_cli *cli, const struct sync_home *home,
+                          struct waiting *ret_waiting, struct sync_error *err);
 void waiting_done(struct waiting *waiting);
 #define WAITING __attribute__((cleanup(waiting_done))) struct waiting
 
-/* Cells of a table. A key is shown when it has the form of a message's id: a broken record may
- * carry anything. */
+/* Cells of a table. A key is shown when it has the form of an id: a broken record may carry
+ * anything. */
 void waiting_key(const struct sync_result *result, int row, int column,
                  char ret_cell[static WAITING_CELL]);
 void waiting_text(const struct sync_result *result, int row, int column,
                   char ret_cell[static WAITING_CELL]);
+/* What a held record waits for: "party_id 5001". Eleven digits in a row may be a person's number,
+ * so such a text is not shown. */
+void waiting_missing(const struct sync_result *result, int row, int column,
+                     char ret_cell[static WAITING_CELL]);
 void waiting_number(const struct sync_result *result, int row, int column,
                     char ret_cell[static WAITING_CELL]);
 void waiting_time(const struct sync_result *result, int row, int column,

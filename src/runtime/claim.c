@@ -91,8 +91,8 @@ static sync_status topic_compare(struct sync_db *db, const char *topic, const ch
     if (!sync_result_bool(&known, 0, 0)) {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CLUSTER,
                          "claim %s: this is another cluster than the one the positions belong to; "
-                         "correct kafka.bootstrap_servers or database.dsn",
-                         topic);
+                         "correct kafka.bootstrap_servers or %s",
+                         topic, sync_db_option(db));
     }
     int32_t before = sync_result_int4(&known, 0, 1);
     if (partitions < before) {

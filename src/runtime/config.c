@@ -26,8 +26,12 @@ const struct sync_option_row sync_option_rows[] = {
      "How long the broker waits for a silent member of the group."},
     {"database", "dsn", SYNC_OPTION_TEXT, "", 0, TEXT_MAX, "service=correspondence", NULL,
      AT(database_dsn),
-     "Home database: libpq URI, keyword string or service; PG* variables fill the rest; no "
-     "password."},
+     "Database of correspondence: libpq URI, keyword string or service; PG* variables fill the "
+     "rest; no password; empty where nothing of it runs."},
+    {"database", "authorization_dsn", SYNC_OPTION_TEXT, "", 0, TEXT_MAX, "", NULL,
+     AT(database_authorization_dsn),
+     "Database of authorization, where delegations are kept; as database.dsn, empty where nothing "
+     "of it runs."},
     {"topics", "file", SYNC_OPTION_TEXT, "", 1, TEXT_MAX, "topics.yaml", NULL, AT(topics_file),
      "Topics, their settings, who writes and who reads."},
     {"topics", "overlay", SYNC_OPTION_TEXT, "", 0, TEXT_MAX, "", NULL, AT(topics_overlay),

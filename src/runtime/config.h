@@ -21,7 +21,8 @@ struct sync_config {
     bool loopback; /* every endpoint (broker, database, bridge) is this machine */
     char kafka_bootstrap[SYNC_CONFIG_TEXT_MAX];
     const char *kafka_properties[2 * SYNC_CONFIG_PROPERTIES_MAX + 1]; /* name, value, …, NULL */
-    char database_dsn[SYNC_CONFIG_TEXT_MAX];
+    char database_dsn[SYNC_CONFIG_TEXT_MAX];               /* home correspondence; empty: none */
+    char database_authorization_dsn[SYNC_CONFIG_TEXT_MAX]; /* home authorization; empty: none */
     char topics_file[SYNC_CONFIG_TEXT_MAX];
     char topics_overlay[SYNC_CONFIG_TEXT_MAX]; /* topics.dev.yaml with --dev, else empty or
                                                   topics.overlay */

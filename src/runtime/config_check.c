@@ -5,6 +5,7 @@
 #include "config_rows.h"
 
 #include "../core/limits.h"
+#include "home.h"
 #include "postgres.h"
 #include "secret.h"
 
@@ -177,10 +178,16 @@ static sync_status check_database(const struct sync_config *config, struct sync_
             "the environment variable PGPASSWORD is refused, because every process of "
             "the user can read it; put the password into a file and name it in PGPASSFILE");
     }
-    if (dsn_has_password(config->database_dsn)) {
-        return insecure(err, "database.dsn",
-                        "database.dsn holds a password; put it into a file and name it with "
-                        "passfile=PATH or PGPASSFILE");
+    struct sync_home homes[SYNC_HOMES_MAX];
+    size_t count = sync_homes_read(config, homes);
+    for (size_t i = 0; i < count; i++) {
+        if (dsn_has_password(homes[i].dsn)) {
+            return sync_fail_field(
+                err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE, homes[i].setting,
+                "%s holds a password; put it into a file and name it with passfile=PATH or "
+                "PGPASSFILE",
+                homes[i].setting);
+        }
     }
     return SYNC_OK;
 }
@@ -299,16 +306,26 @@ static const char *first_remote(const struct sync_config *config)
 }
 
 /*
- * Whether the database is this machine. A DSN that does not resolve is left to the verbs that
- * connect: the others must run without a database.
+ * The setting of a database that is not this machine, NULL = none. A DSN that does not resolve is
+ * left to the verbs that connect: the others must run without a database; it makes ret_known false.
  */
-static bool database_is_remote(const struct sync_config *config, bool *ret_known)
+static const char *remote_database(const struct sync_config *config, bool *ret_known)
 {
-    struct sync_error ignored;
-    bool loopback = false;
-    sync_status status = sync_db_dsn_is_loopback(config->database_dsn, &loopback, &ignored);
-    *ret_known = sync_is_ok(status) || ignored.code == SYNC_CODE_INSECURE;
-    return *ret_known && !loopback;
+    struct sync_home homes[SYNC_HOMES_MAX];
+    size_t count = sync_homes_read(config, homes);
+    *ret_known = true;
+    for (size_t i = 0; i < count; i++) {
+        struct sync_error ignored;
+        bool loopback = false;
+        sync_status status =
+            sync_db_dsn_is_loopback(homes[i].dsn, homes[i].setting, &loopback, &ignored);
+        bool known = sync_is_ok(status) || ignored.code == SYNC_CODE_INSECURE;
+        if (known && !loopback) {
+            return homes[i].setting;
+        }
+        *ret_known = *ret_known && known;
+    }
+    return NULL;
 }
 
 static sync_status check_dev(const struct sync_config *config, struct sync_error *err)
@@ -321,8 +338,8 @@ static sync_status check_dev(const struct sync_config *config, struct sync_error
     if (remote == NULL && !address_is_loopback(config->capture_listen)) {
         remote = "capture.listen";
     }
-    if (remote == NULL && database_is_remote(config, &known)) {
-        remote = "database.dsn";
+    if (remote == NULL) {
+        remote = remote_database(config, &known);
     }
     if (!config->dev || remote == NULL) {
         return SYNC_OK;
@@ -363,6 +380,7 @@ sync_status sync_config_check(struct sync_config *config, struct sync_error *err
         }
     }
     bool known = false;
-    config->loopback = first_remote(config) == NULL && !database_is_remote(config, &known) && known;
+    config->loopback =
+        first_remote(config) == NULL && remote_database(config, &known) == NULL && known;
     return SYNC_OK;
 }

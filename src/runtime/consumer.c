@@ -98,7 +98,8 @@ static sync_status make_db(struct consumer *c, struct sync_error *err)
     (void)snprintf(application, sizeof application, "altinn-sync %s apply", c->scope);
     (void)snprintf(prefix, sizeof prefix, "sync:%s", c->scope);
     struct sync_db_options options = {
-        .dsn = c->config->database_dsn,
+        .dsn = c->options->home.dsn,
+        .setting = c->options->home.setting,
         .application = application,
         .origin_prefix = prefix,
         .origin_pool = (int)c->config->origin_pool,
@@ -177,7 +178,8 @@ static sync_status make_sender(struct consumer *c, const char *target, struct sy
     char application[96];
     (void)snprintf(application, sizeof application, "altinn-sync %s send", c->scope);
     struct sync_sender_options options = {
-        .dsn = c->config->database_dsn,
+        .dsn = c->options->home.dsn,
+        .setting = c->options->home.setting,
         .application = application,
         .scope = c->scope,
         .topic = sync_route_lane_topic(c->options->route),

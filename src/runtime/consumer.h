@@ -6,12 +6,13 @@
 #ifndef SYNC_RUNTIME_CONSUMER_H
 #define SYNC_RUNTIME_CONSUMER_H
 #include "apply.h"
-#include "config.h"
+#include "home.h"
 
 struct sync_consumer_options {
     const struct sync_config *config;
     const struct sync_processor *processor;
     const struct sync_route *route;
+    struct sync_home home; /* of the processor */
     const struct sync_topics *topics;
     const struct sync_config_sources *sources; /* SIGHUP reads them again; NULL = it does nothing */
 };

@@ -113,7 +113,8 @@ static void breaker_open(struct consumer *c, const struct sync_error *err, int64
 static sync_status connect_checked(struct consumer *c, struct sync_error *err)
 {
     sync_status status = sync_db_connect(c->apply.db, err);
-    return sync_is_ok(status) ? sync_db_schema_check(c->apply.db, err) : status;
+    return sync_is_ok(status) ? sync_db_schema_check(c->apply.db, c->options->home.name, err)
+                              : status;
 }
 
 /* A dependency that answers "no" ends the process; one that does not answer is waited for. */

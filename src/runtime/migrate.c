@@ -34,13 +34,29 @@ static const struct sync_statement migrate_origins_missing = {
 
 /* Reading ----------------------------------------------------------------------------------- */
 
-static size_t known_count(void)
+static bool is_of(const struct sync_migration *migration, const char *home)
 {
-    size_t count = 0;
-    while (sync_migrations[count].name != NULL) {
-        count++;
+    return migration->home == NULL || strcmp(migration->home, home) == 0;
+}
+
+/* The first migration of the home from at on; the end of the list when there is none. */
+static const struct sync_migration *next_of(const struct sync_migration *at, const char *home)
+{
+    while (at->name != NULL && !is_of(at, home)) {
+        at++;
     }
-    return count;
+    return at;
+}
+
+/* The home of a version that this binary knows for one home only, else NULL. */
+static const char *home_of(int version)
+{
+    for (const struct sync_migration *at = sync_migrations; at->name != NULL; at++) {
+        if (at->version == version) {
+            return at->home;
+        }
+    }
+    return NULL;
 }
 
 static bool same_text(const struct sync_migration *migration, struct sync_bytes sum)
@@ -60,27 +76,25 @@ static void put_row(struct sync_migration_row *row, int version, struct sync_byt
 }
 
 /* The database's rows and ours, both ascending, become one list. */
-static size_t merge_rows(const struct sync_result *found, struct sync_migration_row *rows,
-                         size_t max)
+static size_t merge_rows(const struct sync_result *found, const char *home,
+                         struct sync_migration_row *rows, size_t max)
 {
-    size_t count = 0, ours = 0;
+    size_t count = 0;
     int theirs = 0;
-    size_t known = known_count();
-    while (count < max && (ours < known || theirs < found->rows)) {
-        const struct sync_migration *migration = &sync_migrations[ours];
+    const struct sync_migration *ours = next_of(sync_migrations, home);
+    while (count < max && (ours->name != NULL || theirs < found->rows)) {
         int version = theirs < found->rows ? sync_result_int4(found, theirs, 0) : INT32_MAX;
         struct sync_migration_row *row = &rows[count++];
-        if (ours < known && migration->version < version) {
-            put_row(row, migration->version, sync_bytes_text(migration->name),
-                    SYNC_MIGRATION_PENDING);
-            ours++;
+        if (ours->name != NULL && ours->version < version) {
+            put_row(row, ours->version, sync_bytes_text(ours->name), SYNC_MIGRATION_PENDING);
+            ours = next_of(ours + 1, home);
             continue;
         }
         enum sync_migration_state state = SYNC_MIGRATION_UNKNOWN;
-        if (ours < known && migration->version == version) {
-            bool same = same_text(migration, sync_result_bytes(found, theirs, 2));
+        if (ours->name != NULL && ours->version == version) {
+            bool same = same_text(ours, sync_result_bytes(found, theirs, 2));
             state = same ? SYNC_MIGRATION_APPLIED : SYNC_MIGRATION_CHANGED;
-            ours++;
+            ours = next_of(ours + 1, home);
         }
         put_row(row, version, sync_result_bytes(found, theirs, 1), state);
         row->applied_us = sync_result_time(found, theirs, 3);
@@ -89,8 +103,9 @@ static size_t merge_rows(const struct sync_result *found, struct sync_migration_
     return count;
 }
 
-sync_status sync_migrations_read(struct sync_db *db, struct sync_migration_row *ret_rows,
-                                 size_t max, size_t *ret_count, struct sync_error *err)
+sync_status sync_migrations_read(struct sync_db *db, const char *home,
+                                 struct sync_migration_row *ret_rows, size_t max, size_t *ret_count,
+                                 struct sync_error *err)
 {
     SYNC_RESULT has = {0};
     SYNC_RESULT found = {0};
@@ -99,12 +114,29 @@ sync_status sync_migrations_read(struct sync_db *db, struct sync_migration_row *
         status = sync_db_exec(db, &migrate_read, NULL, &found, err);
     }
     if (sync_is_ok(status)) {
-        *ret_count = merge_rows(&found, ret_rows, max);
+        *ret_count = merge_rows(&found, home, ret_rows, max);
     }
     return status;
 }
 
-static sync_status check_row(const struct sync_migration_row *row, struct sync_error *err)
+static sync_status fail_unknown(const struct sync_db *db, const struct sync_migration_row *row,
+                                const char *home, struct sync_error *err)
+{
+    const char *other = home_of(row->version);
+    if (other != NULL) {
+        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_DB_SCHEMA,
+                         "%s leads to the home %s, not to the home %s; every home is a database of "
+                         "its own",
+                         sync_db_option(db), other, home);
+    }
+    return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_DB_SCHEMA,
+                     "the database knows migration %s, which this program does not; use the "
+                     "program whose \"altinn-sync db migrate\" applied it",
+                     row->name);
+}
+
+static sync_status check_row(const struct sync_db *db, const struct sync_migration_row *row,
+                             const char *home, struct sync_error *err)
 {
     switch (row->state) {
     case SYNC_MIGRATION_PENDING:
@@ -117,33 +149,30 @@ static sync_status check_row(const struct sync_migration_row *row, struct sync_e
             "whose \"altinn-sync db migrate\" applied it, or a fresh database",
             row->name);
     case SYNC_MIGRATION_UNKNOWN:
-        return sync_fail(
-            err, SYNC_CLASS_FATAL, SYNC_CODE_DB_SCHEMA,
-            "the database knows migration %s, which this program does not; use the program whose "
-            "\"altinn-sync db migrate\" applied it",
-            row->name);
+        return fail_unknown(db, row, home, err);
     }
     return SYNC_OK;
 }
 
-static sync_status read_checked(struct sync_db *db, struct sync_migration_row *rows,
-                                size_t *ret_count, int *ret_pending, struct sync_error *err)
+static sync_status read_checked(struct sync_db *db, const char *home,
+                                struct sync_migration_row *rows, size_t *ret_count,
+                                int *ret_pending, struct sync_error *err)
 {
-    sync_status status = sync_migrations_read(db, rows, ROWS_MAX, ret_count, err);
+    sync_status status = sync_migrations_read(db, home, rows, ROWS_MAX, ret_count, err);
     *ret_pending = 0;
     for (size_t i = 0; sync_is_ok(status) && i < *ret_count; i++) {
         *ret_pending += rows[i].state == SYNC_MIGRATION_PENDING;
-        status = check_row(&rows[i], err);
+        status = check_row(db, &rows[i], home, err);
     }
     return status;
 }
 
-sync_status sync_db_schema_check(struct sync_db *db, struct sync_error *err)
+sync_status sync_db_schema_check(struct sync_db *db, const char *home, struct sync_error *err)
 {
     struct sync_migration_row rows[ROWS_MAX];
     size_t count;
     int pending;
-    sync_status status = read_checked(db, rows, &count, &pending, err);
+    sync_status status = read_checked(db, home, rows, &count, &pending, err);
     if (!sync_is_ok(status) || pending == 0) {
         return status;
     }
@@ -171,13 +200,13 @@ static sync_status note_applied(struct sync_db *db, const struct sync_migration 
 }
 
 /* Another run may have applied it while we waited for the lock: then it is not pending any more. */
-static sync_status still_pending(struct sync_db *db, int version, bool *ret_pending,
-                                 struct sync_error *err)
+static sync_status still_pending(struct sync_db *db, const char *home, int version,
+                                 bool *ret_pending, struct sync_error *err)
 {
     struct sync_migration_row rows[ROWS_MAX];
     size_t count;
     int pending;
-    sync_status status = read_checked(db, rows, &count, &pending, err);
+    sync_status status = read_checked(db, home, rows, &count, &pending, err);
     *ret_pending = false;
     for (size_t i = 0; sync_is_ok(status) && i < count; i++) {
         *ret_pending |= rows[i].version == version && rows[i].state == SYNC_MIGRATION_PENDING;
@@ -185,7 +214,8 @@ static sync_status still_pending(struct sync_db *db, int version, bool *ret_pend
     return status;
 }
 
-static sync_status apply(struct sync_db *db, const struct sync_migration *migration, int *applied,
+static sync_status apply(struct sync_db *db, const char *home,
+                         const struct sync_migration *migration, int *applied,
                          struct sync_error *err)
 {
     struct sync_txn_limits limits = {SYNC_DB_LOCK_CLAIM_MS, SYNC_DB_MIGRATE_MS, false};
@@ -196,7 +226,7 @@ static sync_status apply(struct sync_db *db, const struct sync_migration *migrat
     }
     status = sync_db_exec(db, &migrate_lock, NULL, NULL, err);
     if (sync_is_ok(status)) {
-        status = still_pending(db, migration->version, &pending, err);
+        status = still_pending(db, home, migration->version, &pending, err);
     }
     if (sync_is_ok(status) && pending) {
         status = sync_db_script(db, migration->sql, err);
@@ -213,15 +243,16 @@ static sync_status apply(struct sync_db *db, const struct sync_migration *migrat
     return sync_is_ok(status) ? status : sync_wrap(err, "migration %s", migration->name);
 }
 
-sync_status sync_db_migrate(struct sync_db *db, bool dry_run, int *ret_applied,
+sync_status sync_db_migrate(struct sync_db *db, const char *home, bool dry_run, int *ret_applied,
                             struct sync_error *err)
 {
     struct sync_migration_row rows[ROWS_MAX];
     size_t count;
     int pending, applied = 0;
-    sync_status status = read_checked(db, rows, &count, &pending, err);
-    for (size_t i = 0; sync_is_ok(status) && !dry_run && i < known_count(); i++) {
-        status = apply(db, &sync_migrations[i], &applied, err);
+    sync_status status = read_checked(db, home, rows, &count, &pending, err);
+    const struct sync_migration *at = next_of(sync_migrations, home);
+    for (; sync_is_ok(status) && !dry_run && at->name != NULL; at = next_of(at + 1, home)) {
+        status = apply(db, home, at, &applied, err);
     }
     *ret_applied = dry_run ? pending : applied;
     return status;
@@ -229,12 +260,14 @@ sync_status sync_db_migrate(struct sync_db *db, bool dry_run, int *ret_applied,
 
 /* Origins ----------------------------------------------------------------------------------- */
 
-static size_t name_origins(int pool, char (*names)[ORIGIN_BYTES_MAX], struct sync_bytes *texts)
+static size_t name_origins(const char *home, int pool, char (*names)[ORIGIN_BYTES_MAX],
+                           struct sync_bytes *texts)
 {
     size_t count = 0;
     for (size_t p = 0; sync_processors[p] != NULL; p++) {
         const struct sync_processor *processor = sync_processors[p];
-        for (size_t r = 0; r < processor->route_count; r++) {
+        bool here = strcmp(processor->home, home) == 0;
+        for (size_t r = 0; here && r < processor->route_count; r++) {
             for (int n = 1; n <= pool && count < ORIGINS_MAX; n++) {
                 (void)snprintf(names[count], ORIGIN_BYTES_MAX, "sync:%s:%d",
                                processor->routes[r].name, n);
@@ -274,8 +307,8 @@ static sync_status create_origins(struct sync_db *db, const struct sync_params *
     return sync_txn_commit(db, err);
 }
 
-sync_status sync_db_migrate_origins(struct sync_db *db, int pool, bool dry_run, int *ret_created,
-                                    struct sync_error *err)
+sync_status sync_db_migrate_origins(struct sync_db *db, const char *home, int pool, bool dry_run,
+                                    int *ret_created, struct sync_error *err)
 {
     static char names[ORIGINS_MAX][ORIGIN_BYTES_MAX];
     static struct sync_bytes texts[ORIGINS_MAX];
@@ -285,7 +318,7 @@ sync_status sync_db_migrate_origins(struct sync_db *db, int pool, bool dry_run, 
     SYNC_RESULT missing = {0};
     sync_arena_init(&arena, memory, sizeof memory);
     sync_params_init(&params, &arena);
-    size_t count = name_origins(pool, names, texts);
+    size_t count = name_origins(home, pool, names, texts);
     sync_params_text_array(&params, texts, count);
     sync_status status = sync_db_exec(db, &migrate_origins_missing, &params, &missing, err);
     if (!sync_is_ok(status)) {

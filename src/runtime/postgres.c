@@ -34,19 +34,26 @@ static char *copy_text(const char *text)
 sync_status sync_db_new(const struct sync_db_options *options, struct sync_db **ret_db,
                         struct sync_error *err)
 {
-    sync_status status = sync_db_dsn_check(options->dsn, err);
+    const char *setting = options->setting != NULL ? options->setting : "database.dsn";
+    sync_status status = sync_db_dsn_check(options->dsn, setting, err);
     if (!sync_is_ok(status)) {
         return status;
     }
     struct sync_db *db = calloc(1, sizeof *db);
     SYNC_ASSERT(db != NULL);
     db->dsn = copy_text(options->dsn);
+    db->setting = setting;
     db->application = copy_text(options->application);
     db->origin_prefix = copy_text(options->origin_prefix);
     db->origin_pool = options->origin_pool;
     db->statement_ms = SYNC_DB_STATEMENT_MS;
     *ret_db = db;
     return SYNC_OK;
+}
+
+const char *sync_db_option(const struct sync_db *db)
+{
+    return db->setting;
 }
 
 void sync_db_disconnect(struct sync_db *db)
@@ -387,17 +394,16 @@ static sync_status fail_open(struct sync_db *db, const PGconn *conn, struct sync
         }
     }
     if (db->sqlstate[0] == '\0' && is_tls_failure(message)) {
-        return sync_fail_field(err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE, "database.dsn",
-                               "connect with database.dsn: %.140s; check sslrootcert and the "
-                               "host name there",
-                               text);
+        return sync_fail_field(err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE, db->setting,
+                               "connect with %s: %.140s; check sslrootcert and the host name there",
+                               db->setting, text);
     }
     if (class != SYNC_CLASS_FATAL) {
         return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_DB_UNREACHABLE,
                          "connect to the database: %s", text);
     }
     return sync_fail(err, SYNC_CLASS_FATAL, code,
-                     "connect to the database: %s; check database.dsn and the role", text);
+                     "connect to the database: %s; check %s and the role", text, db->setting);
 }
 
 /* The name may have led elsewhere than when the DSN was checked. */
@@ -408,12 +414,13 @@ static bool is_wire_safe(PGconn *conn)
            sync_config_is_loopback(address);
 }
 
-static sync_status check_server(PGconn *conn, struct sync_error *err)
+static sync_status check_server(const struct sync_db *db, PGconn *conn, struct sync_error *err)
 {
     if (!is_wire_safe(conn)) {
-        return sync_fail_field(err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE, "database.dsn",
-                               "connect to the database: database.dsn led to an address that is "
-                               "not loopback without TLS; set sslmode=verify-full there");
+        return sync_fail_field(err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE, db->setting,
+                               "connect to the database: %s led to an address that is not "
+                               "loopback without TLS; set sslmode=verify-full there",
+                               db->setting);
     }
     if (PQserverVersion(conn) < SERVER_VERSION_MIN || PQsetnonblocking(conn, 1) != 0) {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_DB_REFUSED,
@@ -438,7 +445,7 @@ static sync_status open_host(struct sync_db *db, const struct sync_dsn_host *hos
         PQfinish(conn);
         return status;
     }
-    status = check_server(conn, err);
+    status = check_server(db, conn, err);
     if (!sync_is_ok(status)) {
         PQfinish(conn);
         return status;
@@ -450,7 +457,7 @@ static sync_status open_host(struct sync_db *db, const struct sync_dsn_host *hos
 sync_status sync_wire_open(struct sync_db *db, struct sync_error *err)
 {
     struct sync_dsn_hosts hosts;
-    sync_status status = sync_dsn_hosts_read(db->dsn, &hosts, err);
+    sync_status status = sync_dsn_hosts_read(db->dsn, db->setting, &hosts, err);
     if (!sync_is_ok(status)) {
         return status;
     }

@@ -19,6 +19,7 @@ struct sync_db_options {
      * origin, write inside sync_txn_begin … commit only: it stamps the origin's time. */
     const char *origin_prefix;
     int origin_pool;
+    const char *setting; /* option that holds dsn, static text; NULL = "database.dsn" */
 };
 
 /*
@@ -39,6 +40,8 @@ void sync_db_free(struct sync_db **db);
 sync_status sync_db_connect(struct sync_db *db, struct sync_error *err);
 void sync_db_disconnect(struct sync_db *db);
 bool sync_db_is_connected(const struct sync_db *db);
+/* The option that holds its DSN. */
+const char *sync_db_option(const struct sync_db *db);
 
 /* A statement: static text, prepared once per connection under its name. */
 struct sync_statement {
@@ -135,11 +138,12 @@ sync_status sync_db_setting(struct sync_db *db, const char *name, size_t capacit
 /*
  * Checks a DSN without connecting: it parses (service and PG* variables resolved), holds no
  * password, and is loopback or verified TLS. Also for connections that are opened elsewhere
- * (capture). Fails: FATAL config or insecure, naming database.dsn.
+ * (capture). setting: the option that holds it, for the sentence. Fails: FATAL config or insecure.
  */
-sync_status sync_db_dsn_check(const char *dsn, struct sync_error *err);
+sync_status sync_db_dsn_check(const char *dsn, const char *setting, struct sync_error *err);
 /* The same, and says whether every host is loopback or a Unix socket. */
-sync_status sync_db_dsn_is_loopback(const char *dsn, bool *ret_loopback, struct sync_error *err);
+sync_status sync_db_dsn_is_loopback(const char *dsn, const char *setting, bool *ret_loopback,
+                                    struct sync_error *err);
 
 /* A script of several statements without parameters (migrations, SET). */
 sync_status sync_db_script(struct sync_db *db, const char *sql, struct sync_error *err);

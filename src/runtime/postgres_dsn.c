@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SETTING "database.dsn"
-
 /* Element of a comma list, "" behind its end. False when it does not fit. */
 static bool list_item(const char *list, int index, size_t capacity, char *ret_item)
 {
@@ -43,15 +41,15 @@ static bool is_local(const struct sync_dsn_host *host)
 }
 
 /* One port serves all hosts, otherwise each has its own. */
-static sync_status split_hosts(const struct sync_dsn *dsn, struct sync_dsn_hosts *hosts,
-                               struct sync_error *err)
+static sync_status split_hosts(const struct sync_dsn *dsn, const char *setting,
+                               struct sync_dsn_hosts *hosts, struct sync_error *err)
 {
     const char *counted = dsn->hostaddr[0] != '\0' ? dsn->hostaddr : dsn->host;
     int ports = list_count(dsn->port);
     hosts->count = list_count(counted);
     if (dsn->too_long || hosts->count > SYNC_DB_HOSTS_MAX) {
-        return sync_fail_field(err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG, SETTING,
-                               SETTING " names more than %d hosts or one that is too long",
+        return sync_fail_field(err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG, setting,
+                               "%s names more than %d hosts or one that is too long", setting,
                                SYNC_DB_HOSTS_MAX);
     }
     for (int i = 0; i < hosts->count; i++) {
@@ -64,58 +62,62 @@ static sync_status split_hosts(const struct sync_dsn *dsn, struct sync_dsn_hosts
             host->hostaddr[0] != '\0' || (host->host[0] != '\0' && dsn->hostaddr[0] == '\0');
         if (!fits || (host->chosen && !named)) {
             return sync_fail_field(
-                err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG, SETTING,
-                SETTING " names a list of hosts with an element that is empty or too long; "
-                        "give each one a name, and all or none of them an address");
+                err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG, setting,
+                "%s names a list of hosts with an element that is empty or too long; give each one "
+                "a name, and all or none of them an address",
+                setting);
         }
     }
     return SYNC_OK;
 }
 
-sync_status sync_dsn_hosts_read(const char *text, struct sync_dsn_hosts *ret_hosts,
-                                struct sync_error *err)
+sync_status sync_dsn_hosts_read(const char *text, const char *setting,
+                                struct sync_dsn_hosts *ret_hosts, struct sync_error *err)
 {
     struct sync_dsn dsn;
     memset(ret_hosts, 0, sizeof *ret_hosts);
     if (getenv("PGPASSWORD") != NULL) {
         return sync_fail_field(
-            err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE, SETTING,
+            err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE, setting,
             "the environment holds PGPASSWORD; put the password into a file and name it in "
             "PGPASSFILE");
     }
     if (!sync_wire_dsn_read(text, &dsn)) {
         return sync_fail_field(
-            err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG, SETTING,
-            SETTING " is no libpq URI, no keyword string, or names a service that no service "
-                    "file has; for example \"service=correspondence\"");
+            err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG, setting,
+            "%s is no libpq URI, no keyword string, or names a service that no service file has; "
+            "for example \"service=correspondence\"",
+            setting);
     }
     if (dsn.has_password) {
         return sync_fail_field(
-            err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE, SETTING,
-            SETTING " holds a password; put it into a file and name that with passfile=");
+            err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE, setting,
+            "%s holds a password; put it into a file and name that with passfile=", setting);
     }
-    sync_status status = split_hosts(&dsn, ret_hosts, err);
+    sync_status status = split_hosts(&dsn, setting, ret_hosts, err);
     for (int i = 0; sync_is_ok(status) && i < ret_hosts->count; i++) {
         if (!is_local(&ret_hosts->items[i]) && strcmp(dsn.sslmode, "verify-full") != 0) {
             status = sync_fail_field(
-                err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE, SETTING,
-                SETTING " leads to an address that is not loopback without verified TLS; "
-                        "set sslmode=verify-full and sslrootcert there");
+                err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE, setting,
+                "%s leads to an address that is not loopback without verified TLS; set "
+                "sslmode=verify-full and sslrootcert there",
+                setting);
         }
     }
     return status;
 }
 
-sync_status sync_db_dsn_check(const char *dsn, struct sync_error *err)
+sync_status sync_db_dsn_check(const char *dsn, const char *setting, struct sync_error *err)
 {
     struct sync_dsn_hosts hosts;
-    return sync_dsn_hosts_read(dsn, &hosts, err);
+    return sync_dsn_hosts_read(dsn, setting, &hosts, err);
 }
 
-sync_status sync_db_dsn_is_loopback(const char *dsn, bool *ret_loopback, struct sync_error *err)
+sync_status sync_db_dsn_is_loopback(const char *dsn, const char *setting, bool *ret_loopback,
+                                    struct sync_error *err)
 {
     struct sync_dsn_hosts hosts;
-    sync_status status = sync_dsn_hosts_read(dsn, &hosts, err);
+    sync_status status = sync_dsn_hosts_read(dsn, setting, &hosts, err);
     if (!sync_is_ok(status)) {
         return status;
     }

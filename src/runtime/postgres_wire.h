@@ -12,6 +12,7 @@
 
 struct sync_db {
     char *dsn, *application, *origin_prefix; /* copies; origin_prefix NULL = none */
+    const char *setting;                     /* static */
     int origin_pool;
     int origin;    /* number of the origin that this session holds, 0 = none */
     void *conn;    /* PGconn; NULL = not connected */
@@ -46,8 +47,8 @@ struct sync_dsn_hosts {
     int count;
 };
 /* Checks a DSN as sync_db_dsn_check does and takes its hosts apart. */
-sync_status sync_dsn_hosts_read(const char *text, struct sync_dsn_hosts *ret_hosts,
-                                struct sync_error *err);
+sync_status sync_dsn_hosts_read(const char *text, const char *setting,
+                                struct sync_dsn_hosts *ret_hosts, struct sync_error *err);
 
 /* Opens the wire to one of the hosts, before the session is set up. */
 sync_status sync_wire_open(struct sync_db *db, struct sync_error *err);

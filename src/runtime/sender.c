@@ -188,7 +188,8 @@ sync_status sync_sender_new(const struct sync_sender_options *options,
         sender->base_url[--end] = '\0';
     }
     declare_metrics(&sender->metrics);
-    struct sync_db_options db = {.dsn = options->dsn, .application = options->application};
+    struct sync_db_options db = {
+        .dsn = options->dsn, .setting = options->setting, .application = options->application};
     sync_status status = sync_db_new(&db, &sender->lane.db, err);
     if (sync_is_ok(status)) {
         status = sync_http_client_new(sender->base_url, (int)sender->in_flight_max, &sender->client,

@@ -15,6 +15,7 @@ struct sync_sender;
 /* All texts are copied. lane lives for ever. */
 struct sync_sender_options {
     const char *dsn;
+    const char *setting;     /* option that holds dsn, static text; NULL = "database.dsn" */
     const char *application; /* application_name of its own connection */
     const char *scope, *topic, *target;
     const struct sync_lane_store *lane;

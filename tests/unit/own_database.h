@@ -59,9 +59,13 @@ static inline void own_script(const char *path)
     free(text);
 }
 
-/* Makes the database. Without SYNC_TEST_DSN it says so, and own.usable stays false. */
-static inline void own_start(const char *name)
+/*
+ * Makes a database of one home, with Altinn 3's tables from dev/sql/altinn3-<home>.sql. Without
+ * SYNC_TEST_DSN it says so, and own.usable stays false.
+ */
+static inline void own_start_home(const char *name, const char *home)
 {
+    char tables[512];
     const char *base = server_dsn();
     char sql[160];
     int applied = 0;
@@ -79,13 +83,19 @@ static inline void own_start(const char *name)
     must(sync_db_script(own.admin, sql, &own.err));
     own.db = own_open(own.dsn);
     own.other = own_open(own.dsn);
-    own_script(SYNC_SOURCE_DIR "/dev/sql/altinn3-correspondence.sql");
-    must(sync_db_migrate(own.db, false, &applied, &own.err));
+    (void)snprintf(tables, sizeof tables, "%s/dev/sql/altinn3-%s.sql", SYNC_SOURCE_DIR, home);
+    own_script(tables);
+    must(sync_db_migrate(own.db, home, false, &applied, &own.err));
     must(sync_db_script(own.db,
                         "CREATE FUNCTION public.ask(sql text) RETURNS int8 LANGUAGE plpgsql AS"
                         " 'DECLARE n int8; BEGIN EXECUTE sql INTO n; RETURN n; END'",
                         &own.err));
     own.usable = true;
+}
+
+static inline void own_start(const char *name)
+{
+    own_start_home(name, "correspondence");
 }
 
 static inline void own_stop(void)

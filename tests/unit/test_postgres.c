@@ -904,7 +904,7 @@ static void only_loopback_or_verified_tls_is_accepted(void **state)
     };
     for (size_t i = 0; i < sizeof rows_of / sizeof rows_of[0]; i++) {
         memset(&err, 0, sizeof err);
-        sync_status status = sync_db_dsn_check(rows_of[i].text, &err);
+        sync_status status = sync_db_dsn_check(rows_of[i].text, "database.dsn", &err);
         if (err.code != rows_of[i].code ||
             sync_is_ok(status) != (rows_of[i].code == SYNC_CODE_NONE)) {
             fail_msg("%s: %s", rows_of[i].text, err.text);
@@ -924,11 +924,12 @@ static void a_service_file_and_the_environment_are_followed(void **state)
     assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
     (void)close(fd);
     assert_int_equal(setenv("PGSERVICEFILE", path, 1), 0);
-    assert_int_equal(sync_db_dsn_check("service=far", &err).class, SYNC_CLASS_FATAL);
-    ok(sync_db_dsn_check("service=near", &err));
+    assert_int_equal(sync_db_dsn_check("service=far", "database.dsn", &err).class,
+                     SYNC_CLASS_FATAL);
+    ok(sync_db_dsn_check("service=near", "database.dsn", &err));
     assert_int_equal(setenv("PGHOST", "192.0.2.1", 1), 0);
-    assert_int_equal(sync_db_dsn_check("dbname=x", &err).class, SYNC_CLASS_FATAL);
-    ok(sync_db_dsn_check("service=near", &err));
+    assert_int_equal(sync_db_dsn_check("dbname=x", "database.dsn", &err).class, SYNC_CLASS_FATAL);
+    ok(sync_db_dsn_check("service=near", "database.dsn", &err));
     (void)unsetenv("PGHOST");
     (void)unsetenv("PGSERVICEFILE");
     (void)unlink(path);
@@ -938,7 +939,8 @@ static void a_password_in_the_environment_is_refused(void **state)
 {
     (void)state;
     assert_int_equal(setenv("PGPASSWORD", "geheim", 1), 0);
-    assert_int_equal(sync_db_dsn_check("host=127.0.0.1", &err).class, SYNC_CLASS_FATAL);
+    assert_int_equal(sync_db_dsn_check("host=127.0.0.1", "database.dsn", &err).class,
+                     SYNC_CLASS_FATAL);
     assert_int_equal(err.code, SYNC_CODE_INSECURE);
     assert_non_null(strstr(err.text, "PGPASSFILE"));
     (void)unsetenv("PGPASSWORD");

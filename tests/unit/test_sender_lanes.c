@@ -232,7 +232,7 @@ static int start_world(void **state)
     char *schema = read_text(SYNC_SOURCE_DIR "/dev/sql/altinn3-correspondence.sql");
     must(sync_db_script(world.db, schema, &err), &err);
     free(schema);
-    must(sync_db_migrate(world.db, false, &applied, &err), &err);
+    must(sync_db_migrate(world.db, "correspondence", false, &applied, &err), &err);
     sql("CREATE FUNCTION public.ask(sql text) RETURNS int8 LANGUAGE plpgsql AS"
         " 'DECLARE n int8; BEGIN EXECUTE sql INTO n; RETURN n; END'");
     struct sync_http_server_options options = {
