@@ -33,6 +33,17 @@ static sync_status take_file(struct sync_cli *cli, struct sync_cli_parsed *parse
     return SYNC_OK;
 }
 
+static sync_status take_client_file(struct sync_cli *cli, struct sync_cli_parsed *parsed,
+                                    const char *value, struct sync_error *err)
+{
+    (void)parsed;
+    if (cli->sources.client_file != NULL) {
+        return usage(err, "-F %.60s is one file too many; -F takes one, -X adds to it", value);
+    }
+    cli->sources.client_file = value;
+    return SYNC_OK;
+}
+
 static sync_status take_property(struct sync_cli *cli, struct sync_cli_parsed *parsed,
                                  const char *value, struct sync_error *err)
 {
@@ -127,11 +138,12 @@ static sync_status take_version(struct sync_cli *cli, struct sync_cli_parsed *pa
 }
 
 static const struct flag flags[] = {
-    {"-c", "--config", true, take_file},   {"-X", "--property", true, take_property},
-    {"-o", "--output", true, take_output}, {"", "--timeout", true, take_timeout},
-    {"", "--dev", false, take_dev},        {"-y", "--yes", false, take_yes},
-    {"-q", "--quiet", false, take_quiet},  {"", "--no-color", false, take_no_color},
-    {"-h", "--help", false, take_help},    {"", "--version", false, take_version},
+    {"-c", "--config", true, take_file},       {"-F", "--client-file", true, take_client_file},
+    {"-X", "--property", true, take_property}, {"-o", "--output", true, take_output},
+    {"", "--timeout", true, take_timeout},     {"", "--dev", false, take_dev},
+    {"-y", "--yes", false, take_yes},          {"-q", "--quiet", false, take_quiet},
+    {"", "--no-color", false, take_no_color},  {"-h", "--help", false, take_help},
+    {"", "--version", false, take_version},
 };
 #define FLAG_COUNT (sizeof flags / sizeof flags[0])
 

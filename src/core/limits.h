@@ -156,11 +156,12 @@
 
 /* Files
  * --------------------------------------------------------------------------------------------- */
-#define SYNC_FILE_BYTES_MAX      (1024 * 1024) /* configuration, topics.yaml */
-#define SYNC_YAML_DEPTH_MAX      16            /* topics.yaml needs 5 */
-#define SYNC_YAML_NODES_MAX      16384         /* 64 topics need about 3,000 */
-#define SYNC_YAML_MEMBERS_MAX    512           /* keys of a map are compared pairwise */
-#define SYNC_LOAD_LINE_BYTES_MAX (4 * 1024 * 1024)
+#define SYNC_FILE_BYTES_MAX        (1024 * 1024) /* configuration, topics.yaml */
+#define SYNC_CLIENT_FILE_BYTES_MAX (64 * 1024)   /* client.properties: 64 lines, perhaps with PEM */
+#define SYNC_YAML_DEPTH_MAX        16            /* topics.yaml needs 5 */
+#define SYNC_YAML_NODES_MAX        16384         /* 64 topics need about 3,000 */
+#define SYNC_YAML_MEMBERS_MAX      512           /* keys of a map are compared pairwise */
+#define SYNC_LOAD_LINE_BYTES_MAX   (4 * 1024 * 1024)
 #define SYNC_LOAD_CHUNK_BYTES_MAX                                                                  \
     (4 * 1024 * 1024) /* text and parameters of one transaction fit the batch arena */
 #define SYNC_LOAD_ARENA_BYTES (32 * 1024 * 1024) /* lines of one chunk in our own form */

@@ -5,6 +5,7 @@
 #include "config_rows.h"
 
 #include "../core/limits.h"
+#include "kafka.h"
 #include "secret.h"
 #include "units.h"
 
@@ -252,7 +253,7 @@ sync_status sync_config_set(struct sync_config *config, int row, const char *val
     return SYNC_OK;
 }
 
-static bool is_secret_property(const char *name)
+bool sync_config_is_secret(const char *name)
 {
     static const char *const words[] = {"password", "secret", "key.pem", "passphrase"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
@@ -267,6 +268,10 @@ static sync_status store_property(struct sync_config *config, const char *name, 
                                   bool secret, const struct sync_config_place *place,
                                   struct sync_error *err)
 {
+    sync_status status = sync_kafka_property_check(name, value, secret, err);
+    if (!sync_is_ok(status)) {
+        return sync_wrap(err, "%s", place->where);
+    }
     size_t pair = 0;
     while (config->kafka_properties[2 * pair] != NULL &&
            strcmp(config->kafka_properties[2 * pair], name) != 0) {
@@ -310,7 +315,7 @@ sync_status sync_config_set_property(struct sync_config *config, const char *nam
         explicit_bzero(secret, sizeof secret);
         return status;
     }
-    if (is_secret_property(name)) {
+    if (sync_config_is_secret(name)) {
         return sync_fail(
             err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE,
             "%s: %s is a secret; put it into a file and write kafka.properties.%s_file: "
@@ -318,6 +323,12 @@ sync_status sync_config_set_property(struct sync_config *config, const char *nam
             place->where, name, name);
     }
     return store_property(config, name, value, false, place, err);
+}
+
+sync_status sync_config_set_secret(struct sync_config *config, const char *name, const char *value,
+                                   const struct sync_config_place *place, struct sync_error *err)
+{
+    return store_property(config, name, value, true, place, err);
 }
 
 const char *sync_config_property(const struct sync_config *config, const char *name)

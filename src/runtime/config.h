@@ -59,6 +59,7 @@ struct sync_config {
 struct sync_config_sources {
     const char *files[SYNC_CONFIG_FILES_MAX];
     int file_count;
+    const char *client_file;                                    /* -F; NULL = none */
     const char *properties[2 * SYNC_CONFIG_PROPERTIES_MAX + 1]; /* -X */
     bool dev;
 };

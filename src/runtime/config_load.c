@@ -4,6 +4,8 @@
  */
 #include "config_rows.h"
 
+#include "client_file.h"
+#include "secret.h"
 #include "suggest.h"
 #include "yaml.h"
 
@@ -331,10 +333,42 @@ static sync_status take_environment(struct sync_config *config, struct sync_erro
     return SYNC_OK;
 }
 
+/* A client.properties as other tools have it: the brokers have an option of their own here, and a
+ * secret may stand in it when nobody else may read it. */
+static sync_status take_client_property(void *context, const struct sync_client_property *property,
+                                        struct sync_error *err)
+{
+    struct sync_config *config = context;
+    char where[SYNC_CONFIG_ORIGIN_MAX];
+    size_t size = strlen(property->path);
+    (void)snprintf(where, sizeof where, "%s:%d",
+                   size > 100 ? property->path + size - 100 : property->path, property->line);
+    struct sync_config_place place = {where, where};
+    if (strcmp(property->name, "bootstrap.servers") == 0) {
+        int row = sync_config_row("kafka", "bootstrap_servers");
+        return sync_config_set(config, row, property->value, &place, err);
+    }
+    if (!sync_config_is_secret(property->name)) {
+        return sync_config_set_property(config, property->name, property->value, &place, err);
+    }
+    sync_status status = sync_secret_check_open(property->name, property->path, property->fd, err);
+    return sync_is_ok(status)
+               ? sync_config_set_secret(config, property->name, property->value, &place, err)
+               : sync_wrap(err, "%s", where);
+}
+
+/* -X beats -F, as the one that is typed beats the one that lies there. */
 static sync_status take_flags(struct sync_config *config, const struct sync_config_sources *sources,
                               struct sync_error *err)
 {
     static const struct sync_config_place place = {"flag -X", "flag -X"};
+    if (sources->client_file != NULL) {
+        sync_status status =
+            sync_client_file_read(sources->client_file, take_client_property, config, err);
+        if (!sync_is_ok(status)) {
+            return status;
+        }
+    }
     for (size_t i = 0; sources->properties[i] != NULL; i += 2) {
         sync_status status = sync_config_set_property(config, sources->properties[i],
                                                       sources->properties[i + 1], &place, err);

@@ -46,6 +46,11 @@ sync_status sync_config_set(struct sync_config *config, int row, const char *val
 sync_status sync_config_set_property(struct sync_config *config, const char *name,
                                      const char *value, const struct sync_config_place *place,
                                      struct sync_error *err);
+/* The same from a file of which the caller has checked that nobody else may read it. */
+sync_status sync_config_set_secret(struct sync_config *config, const char *name, const char *value,
+                                   const struct sync_config_place *place, struct sync_error *err);
+/* Whether the value of a property may stand in files only that nobody else may read. */
+bool sync_config_is_secret(const char *name);
 /* Value of a property, NULL when it is not set. */
 const char *sync_config_property(const struct sync_config *config, const char *name);
 /* The relations between options: answers with a sentence. Sets config->loopback. */

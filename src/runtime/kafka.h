@@ -137,6 +137,13 @@ sync_status sync_kafka_producer_marks(struct sync_kafka_producer *p, const char 
 /* Whether consumers and producers take these properties. Contacts nobody. Fails: FATAL config. */
 sync_status sync_kafka_options_check(const struct sync_kafka_options *options,
                                      struct sync_error *err);
+/*
+ * The same of one property, whoever will use it. A property that only the Java client knows is
+ * answered with what to write instead; the value of a secret is not repeated.
+ * Blocks: no.  Fails: FATAL config.
+ */
+sync_status sync_kafka_property_check(const char *name, const char *value, bool secret,
+                                      struct sync_error *err);
 
 /* Admin -------------------------------------------------------------------------------- */
 struct sync_kafka_topic {

@@ -13,6 +13,8 @@
 const struct kafka_setting kafka_consumer_fixed[] = {
     {"bootstrap.servers", NULL},
     {"metadata.broker.list", NULL},
+    {"plugin.library.paths", NULL},                    /* would load code into the process */
+    {"enable.sasl.oauthbearer.unsecure.jwt", "false"}, /* anybody could sign it */
     {"group.id", NULL},
     {"enable.auto.commit", "false"},       /* positions live in the database */
     {"enable.auto.offset.store", "false"}, /* same */
@@ -25,6 +27,7 @@ const struct kafka_setting kafka_consumer_fixed[] = {
 };
 const struct kafka_setting kafka_producer_fixed[] = {
     {"bootstrap.servers", NULL},       {"metadata.broker.list", NULL},
+    {"plugin.library.paths", NULL},    {"enable.sasl.oauthbearer.unsecure.jwt", "false"},
     {"transactional.id", NULL},        {"acks", "all"},
     {"request.required.acks", "all"},  {"enable.idempotence", "true"},
     {"partitioner", "murmur2_random"}, /* lanes and sources compute the same partition */
@@ -34,6 +37,8 @@ const struct kafka_setting kafka_producer_fixed[] = {
 const struct kafka_setting kafka_admin_fixed[] = {
     {"bootstrap.servers", NULL},
     {"metadata.broker.list", NULL},
+    {"plugin.library.paths", NULL},
+    {"enable.sasl.oauthbearer.unsecure.jwt", "false"},
     {NULL, NULL},
 };
 static const struct kafka_setting common_defaults[] = {
@@ -87,23 +92,32 @@ sync_status kafka_conf_number(rd_kafka_conf_t *conf, const char *name, long valu
     return kafka_conf_set(conf, name, text, err);
 }
 
+sync_status kafka_fixed_check(const struct kafka_setting *fixed, const char *name,
+                              const char *value, struct sync_error *err)
+{
+    const struct kafka_setting *rule = setting_find(fixed, name);
+    if (rule != NULL && rule->value == NULL) {
+        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG,
+                         "%s has its own option or is not used; remove it", name);
+    }
+    if (rule != NULL && strcmp(rule->value, value) != 0) {
+        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG, "%s is fixed at %s; remove it",
+                         name, rule->value);
+    }
+    return SYNC_OK;
+}
+
 sync_status kafka_conf_pass_through(rd_kafka_conf_t *conf, const char *const *properties,
                                     const struct kafka_setting *fixed, struct sync_error *err)
 {
     for (size_t i = 0; properties != NULL && properties[i] != NULL; i += 2) {
         const char *name = properties[i];
         const char *value = properties[i + 1];
-        const struct kafka_setting *rule = setting_find(fixed, name);
-        if (rule != NULL && rule->value == NULL) {
-            return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG,
-                             "kafka.properties: %s has its own option or is not used; remove it",
-                             name);
+        sync_status status = kafka_fixed_check(fixed, name, value, err);
+        if (!sync_is_ok(status)) {
+            return sync_wrap(err, "kafka.properties");
         }
-        if (rule != NULL && strcmp(rule->value, value) != 0) {
-            return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG,
-                             "kafka.properties: %s is fixed at %s; remove it", name, rule->value);
-        }
-        sync_status status = kafka_conf_set(conf, name, value, err);
+        status = kafka_conf_set(conf, name, value, err);
         if (!sync_is_ok(status)) {
             return status;
         }

@@ -28,6 +28,9 @@ sync_status kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *
                            struct sync_error *err);
 sync_status kafka_conf_number(rd_kafka_conf_t *conf, const char *name, long value,
                               struct sync_error *err);
+/* Whether an operator may set a property to this value. Fails: FATAL config, with what to do. */
+sync_status kafka_fixed_check(const struct kafka_setting *fixed, const char *name,
+                              const char *value, struct sync_error *err);
 /*
  * What the operator passes through, last, so that it beats our defaults but never what is fixed.
  * Fails: FATAL config, with the name and what to do.

@@ -7,19 +7,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The open file is judged, not its name: a name can be changed in between. */
-static sync_status open_checked(const char *setting, const char *path, int *ret_fd,
-                                struct sync_error *err)
+static sync_status unreadable(const char *setting, const char *path, int reason,
+                              struct sync_error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_FILE, "read %.100s for %s: %s", path, setting,
+                     strerror(reason));
+}
+
+/* The open file is judged, not its name: a name can be changed in between. */
+sync_status sync_secret_check_open(const char *setting, const char *path, int fd,
+                                   struct sync_error *err)
+{
     struct stat about;
-    if (fd < 0 || fstat(fd, &about) != 0) {
-        int reason = errno;
-        if (fd >= 0) {
-            (void)close(fd);
-        }
-        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_FILE, "read %.100s for %s: %s", path,
-                         setting, strerror(reason));
+    if (fstat(fd, &about) != 0) {
+        return unreadable(setting, path, errno, err);
     }
     const char *fault = NULL;
     if (!S_ISREG(about.st_mode)) {
@@ -29,10 +30,22 @@ static sync_status open_checked(const char *setting, const char *path, int *ret_
     } else if ((about.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
         fault = "others must not read it and only its owner may write it; run chmod 0440 on it";
     }
-    if (fault != NULL) {
+    return fault == NULL ? SYNC_OK
+                         : sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE,
+                                     "read %.100s for %s: %s", path, setting, fault);
+}
+
+static sync_status open_checked(const char *setting, const char *path, int *ret_fd,
+                                struct sync_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return unreadable(setting, path, errno, err);
+    }
+    sync_status status = sync_secret_check_open(setting, path, fd, err);
+    if (!sync_is_ok(status)) {
         (void)close(fd);
-        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_INSECURE, "read %.100s for %s: %s", path,
-                         setting, fault);
+        return status;
     }
     *ret_fd = fd;
     return SYNC_OK;

@@ -16,6 +16,9 @@
  */
 sync_status sync_secret_read(const char *setting, const char *path, char *ret_text, size_t size,
                              struct sync_error *err);
+/* The same of a file that is open. */
+sync_status sync_secret_check_open(const char *setting, const char *path, int fd,
+                                   struct sync_error *err);
 /* Checks owner and mode without reading. */
 sync_status sync_secret_check(const char *setting, const char *path, struct sync_error *err);
 #endif

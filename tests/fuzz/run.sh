@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs one fuzz target: run.sh datum|schema|pgoutput|topics. SYNC_FUZZ_SECONDS bounds it (60),
+# Runs one fuzz target: run.sh datum|schema|pgoutput|topics|client. SYNC_FUZZ_SECONDS bounds it (60),
 # SYNC_TEST_SEED repeats it. What it finds stays in build/fuzz/found; seeds lie in corpus/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-target=${1:?which target: datum, schema, pgoutput or topics}
+target=${1:?which target: datum, schema, pgoutput, topics or client}
 program=build/fuzz/tests/fuzz/fuzz_$target
 [ -x "$program" ] || { echo "build it first: cmake --preset fuzz && cmake --build --preset fuzz" >&2; exit 2; }
 seeds=tests/fuzz/corpus/$target
@@ -17,7 +17,8 @@ datum) longest=8192 ;;
 schema) longest=65600 ;;
 pgoutput) longest=16384 ;;
 topics) longest=65536 ;;
-*) echo "unknown target '$target': datum, schema, pgoutput or topics" >&2; exit 2 ;;
+client) longest=65600 ;;
+*) echo "unknown target '$target': datum, schema, pgoutput, topics or client" >&2; exit 2 ;;
 esac
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:quarantine_size_mb=16
 export UBSAN_OPTIONS=print_stacktrace=1

@@ -103,6 +103,9 @@ expect 2 'write 30s, 500ms or PT30S' --timeout 5 version
 expect 2 '-c needs a value' version -c
 expect 2 'write -X name=value' -X novalue version
 expect 2 'is a secret' -X sasl.password=hunter2 config check
+expect 2 '-F needs a value' version -F
+expect 2 '-F b is one file too many' -F a -F b version
+expect 2 'read /nonexistent: No such file or directory' -F /nonexistent config check
 expect 2 'an argument is missing; it takes NAME' run
 expect 2 'an argument is missing; it takes NAME' capture
 expect 2 'an argument is missing; it takes FILE' load
@@ -133,6 +136,24 @@ expect_config 2 'kafka must be a map of settings' 'kafka: 3'
 expect_config 2 'write "" for none' 'bridge: {base_url: }'
 expect_config 2 "$here:1: .*set it to 20000 or less" 'kafka: {session_timeout_ms: 30s}'
 expect_config 2 'kafka.properties.sasl.password_file: PATH' 'kafka: {properties: {sasl.password: hunter2}}'
+client="$work/client.properties"
+printf 'bootstrap.servers=127.0.0.1:9092\nclient.rack=a\nsasl.password=hunter2\n' >"$client"
+chmod 0444 "$client"
+expect 2 "$client:3: .*others must not read it" -F "$client" config check
+chmod 0400 "$client"
+if "$program" -F "$client" -X client.rack=b config show --origin kafka 2>&1 | tee "$work/out" | grep -qE 'client.rack +b +flag -X' &&
+    grep -qE 'bootstrap_servers +127.0.0.1:9092 +.*client.properties:1' "$work/out" && ! grep -q hunter2 "$work/out" &&
+    grep -qE 'sasl.password +[*]{8} +.*client.properties:3' "$work/out"; then
+    passed=$((passed + 1))
+else
+    cp "$work/out" "$work/err"
+    fault 'config show does not tell what -F and -X gave'
+fi
+rm -f "$client"
+printf '# x\nssl.truststore.location=/x.jks\n' >"$client"
+expect 2 "$client:2: .*Java client; write ssl.ca.location" -F "$client" config check
+printf 'bootstrap.servers=broker.example:9092\n' >"$client"
+expect 2 "$client:1: .*plaintext" -F "$client" config check
 expect_config 2 'frobnicate' 'kafka: {properties: {frobnicate: 1}}'
 expect_config 2 'enable.auto.commit is fixed at false; remove it' 'kafka: {properties: {enable.auto.commit: "true"}}'
 expect_config 2 'group.id has its own option or is not used; remove it' 'kafka: {properties: {group.id: mine}}'

@@ -71,11 +71,16 @@ static sync_status load(const char *text, bool dev)
     return sync_config_load(&sources, &config, &err);
 }
 
-static void taken(const char *text)
+static void must_load(sync_status status)
 {
-    if (!sync_is_ok(load(text, false))) {
+    if (!sync_is_ok(status)) {
         fail_msg("%s", err.text);
     }
+}
+
+static void taken(const char *text)
+{
+    must_load(load(text, false));
 }
 
 static void refused(const char *text, enum sync_code code, const char *expected)
@@ -230,6 +235,100 @@ static void the_identity_in_altinn3_is_a_uuid(void **state)
             "takes a UUID");
     refused("authorization: {identity: 00000000-0000-0000-0000-000000000000}", SYNC_CODE_CONFIG,
             "takes a UUID");
+}
+
+static sync_status load_client(const char *yaml, const char *client, mode_t mode)
+{
+    struct sync_config_sources sources = {.file_count = 1,
+                                          .properties = {"client.rack", "typed", NULL}};
+    sources.files[0] = write_file("a.yaml", yaml);
+    sources.client_file = write_file("client.properties", client);
+    assert_int_equal(chmod(sources.client_file, mode), 0);
+    memset(&err, 0, sizeof err);
+    return sync_config_load(&sources, &config, &err);
+}
+
+static void refused_client(const char *client, mode_t mode, enum sync_code code,
+                           const char *expected)
+{
+    assert_int_equal(load_client("", client, mode).class, SYNC_CLASS_FATAL);
+    if (strstr(err.text, expected) == NULL || err.code != code ||
+        strstr(err.text, "hunter2") != NULL) {
+        fail_msg("expected %s \"%s\", got %s \"%s\"", sync_code_word(code), expected,
+                 sync_code_word(err.code), err.text);
+    }
+}
+
+static void a_client_file_lies_between_the_file_and_the_typed_property(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    memset(&seen, 0, sizeof seen);
+    const char *yaml = "kafka: {bootstrap_servers: '127.0.0.2:1', properties: {linger.ms: 5}}";
+    must_load(load_client(yaml,
+                          "# brokers\nbootstrap.servers=127.0.0.1:9093\nlinger.ms=7\n"
+                          "client.rack=a\nsecurity.protocol=SASL_SSL\nsasl.password=hunter2\n",
+                          0400));
+    assert_string_equal(config.kafka_bootstrap, "127.0.0.1:9093");
+    sync_config_each(&config, see, &seen);
+    size_t brokers = find(&seen, "kafka.bootstrap_servers");
+    assert_non_null(strstr(seen.origin[brokers], "/client.properties:2"));
+    assert_string_equal(seen.value[find(&seen, "kafka.properties.linger.ms")], "7");
+    size_t rack = find(&seen, "kafka.properties.client.rack");
+    assert_string_equal(seen.value[rack], "typed");
+    assert_string_equal(seen.origin[rack], "flag -X");
+    size_t password = find(&seen, "kafka.properties.sasl.password");
+    assert_string_equal(seen.value[password], "********");
+    assert_non_null(strstr(seen.origin[password], "/client.properties:6"));
+    sync_config_done(&config);
+}
+
+static void a_secret_in_a_client_file_needs_a_file_of_our_own(void **state)
+{
+    (void)state;
+    refused_client("sasl.password=hunter2\n", 0444, SYNC_CODE_INSECURE,
+                   "/client.properties:1: read ");
+    refused_client("a=1\nsasl.password=hunter2\n", 0600, SYNC_CODE_CONFIG, ":1: ");
+    refused_client("\nssl.key.password=hunter2\n", 0620, SYNC_CODE_INSECURE, "chmod 0440");
+    must_load(load_client("", "client.id=x\n", 0444)); /* nothing secret in it */
+    sync_config_done(&config);
+    must_load(load_client("", "ssl.key.password=hunter2\n", 0440));
+    sync_config_done(&config);
+}
+
+static void a_client_file_changes_no_rule_of_security(void **state)
+{
+    (void)state;
+    refused_client("bootstrap.servers=broker.example:9092\n", 0400, SYNC_CODE_INSECURE,
+                   "/client.properties:1: kafka.bootstrap_servers leads to another machine in "
+                   "plaintext");
+    refused_client("bootstrap.servers=broker.example:9092\nsecurity.protocol=SASL_PLAINTEXT\n",
+                   0400, SYNC_CODE_INSECURE, "in plaintext");
+    refused_client("ssl.endpoint.identification.algorithm=none\n", 0400, SYNC_CODE_INSECURE,
+                   "certificate or name");
+    refused_client("ssl.endpoint.identification.algorithm=\n", 0400, SYNC_CODE_CONFIG,
+                   "cannot be set to empty value");
+    refused_client("plugin.library.paths=/tmp/x\n", 0400, SYNC_CODE_CONFIG, ":1: ");
+}
+
+static void a_wrong_line_of_a_client_file_is_named_with_its_mend(void **state)
+{
+    (void)state;
+    refused_client("# x\nsasl.usernam=me\n", 0400, SYNC_CODE_CONFIG,
+                   "/client.properties:2: the client has no property "
+                   "sasl.usernam; did you mean sasl.username?");
+    refused_client("ssl.truststore.location=/x.jks\n", 0400, SYNC_CODE_CONFIG,
+                   "/client.properties:1: ssl.truststore.location is a property "
+                   "of the Java client; write ssl.ca.location");
+    refused_client("sasl.jaas.config=x required username=\"u\" password=\"hunter2\";\n", 0400,
+                   SYNC_CODE_CONFIG, "; write sasl.username and sasl.password");
+    refused_client("group.id=mine\n", 0400, SYNC_CODE_CONFIG, "group.id has its own option");
+    refused_client("bootstrap.servers=\n", 0400, SYNC_CODE_CONFIG, "/client.properties:1: ");
+    refused_client("a=1\na=2\n", 0400, SYNC_CODE_CONFIG, ":1: ");
+    struct sync_config_sources sources = {.client_file = "/nonexistent/client.properties"};
+    assert_int_equal(sync_config_load(&sources, &config, &err).class, SYNC_CLASS_FATAL);
+    assert_int_equal(err.code, SYNC_CODE_FILE);
+    assert_string_equal(err.text, "read /nonexistent/client.properties: No such file or directory");
 }
 
 static void a_secret_in_plain_sight_is_refused(void **state)
@@ -433,6 +532,10 @@ int main(void)
         TEST(a_secret_file_that_others_may_read_is_refused),
         TEST(a_secret_file_that_holds_no_one_line_is_refused),
         TEST(the_identity_in_altinn3_is_a_uuid),
+        TEST(a_client_file_lies_between_the_file_and_the_typed_property),
+        TEST(a_secret_in_a_client_file_needs_a_file_of_our_own),
+        TEST(a_client_file_changes_no_rule_of_security),
+        TEST(a_wrong_line_of_a_client_file_is_named_with_its_mend),
         TEST(a_secret_in_plain_sight_is_refused),
         TEST(unknown_keys_are_refused_with_place_and_the_nearest_name),
         TEST(variables_that_a_cluster_sets_are_left_alone),
