@@ -37,19 +37,12 @@ static sync_status check(struct sync_consumer_options *options, struct sync_erro
     (void)snprintf(who, sizeof who, "run %s", route->name);
     sync_status status =
         sync_home_find(options->config, options->processor->home, who, &options->home, err);
+    /* Of every route of the entity: their lanes and held records are ours as well. */
+    for (size_t i = 0; sync_is_ok(status) && i < options->processor->route_count; i++) {
+        status = sync_route_check(&options->processor->routes[i], options->topics, err);
+    }
     if (!sync_is_ok(status)) {
         return status;
-    }
-    for (size_t i = 0; i < options->processor->route_count; i++) {
-        const struct sync_route *each = &options->processor->routes[i];
-        for (size_t j = 0; j < each->input_count; j++) {
-            const char *topic = each->inputs[j].topic;
-            if (sync_topics_find(options->topics, topic) == NULL) {
-                return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG,
-                                 "run %s: topics.file does not name %s; add it", route->name,
-                                 topic);
-            }
-        }
     }
     if (route->targets != NULL && options->config->bridge_base_url[0] == '\0') {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG,

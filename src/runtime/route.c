@@ -101,3 +101,24 @@ const char *sync_route_side(enum sync_system system)
     }
     return "";
 }
+
+sync_status sync_route_check(const struct sync_route *route, const struct sync_topics *topics,
+                             struct sync_error *err)
+{
+    const struct sync_topic *first = sync_topics_find(topics, route->inputs[0].topic);
+    for (size_t i = 0; i < route->input_count; i++) {
+        const char *name = route->inputs[i].topic;
+        const struct sync_topic *topic = sync_topics_find(topics, name);
+        if (topic == NULL) {
+            return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG,
+                             "run %s: topics.file does not name %s; add it", route->name, name);
+        }
+        if (i > 0 && !sync_topics_co_partitioned(first, topic)) {
+            return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_CONFIG,
+                             "run %s: it reads %s and %s, and topics.file does not say that they "
+                             "are co-partitioned; write coPartitionWith and equal partitions",
+                             route->name, first->name, name);
+        }
+    }
+    return SYNC_OK;
+}

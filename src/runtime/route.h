@@ -1,8 +1,9 @@
 /*
- * Questions about the routes of this binary. All answers are static data; nothing blocks or fails.
+ * Questions about the routes of this binary. All answers are static data; nothing blocks.
  */
 #ifndef SYNC_RUNTIME_ROUTE_H
 #define SYNC_RUNTIME_ROUTE_H
+#include "topics.h"
 #include <altinn_sync/processor.h>
 
 #define SYNC_ROUTES_MAX 64 /* of all processors together */
@@ -36,4 +37,12 @@ const char *sync_route_lane_topic(const struct sync_route *route);
 
 /* The live topic for what is born on one side, NULL = none. */
 const char *sync_route_topic_from(const struct sync_processor *processor, enum sync_system from);
+
+/*
+ * Whether topics.yaml knows what the route reads, and says of several topics that they are
+ * co-partitioned.
+ * Fails: FATAL config with the topic and the mend.
+ */
+sync_status sync_route_check(const struct sync_route *route, const struct sync_topics *topics,
+                             struct sync_error *err);
 #endif

@@ -403,6 +403,21 @@ const struct sync_topic *sync_topics_find(const struct sync_topics *topics, cons
     return NULL;
 }
 
+static bool names(const struct sync_topic *topic, const char *other)
+{
+    for (size_t i = 0; i < topic->co_partition_count; i++) {
+        if (strcmp(topic->co_partition[i], other) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sync_topics_co_partitioned(const struct sync_topic *a, const struct sync_topic *b)
+{
+    return a->partitions == b->partitions && (names(a, b->name) || names(b, a->name));
+}
+
 const char *sync_topic_setting(const struct sync_topic *topic, const char *name)
 {
     for (size_t i = 0; i < topic->config_count; i++) {

@@ -59,4 +59,6 @@ sync_status sync_topics_load(const char *const *paths, size_t path_count,
 const struct sync_topic *sync_topics_find(const struct sync_topics *topics, const char *name);
 /* Value of a broker setting, NULL when the topic does not set it. */
 const char *sync_topic_setting(const struct sync_topic *topic, const char *name);
+/* Whether the file says that partitions with equal numbers of the two hold the same keys. */
+bool sync_topics_co_partitioned(const struct sync_topic *a, const struct sync_topic *b);
 #endif

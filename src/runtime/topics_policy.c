@@ -257,6 +257,10 @@ static void check_consumer(const struct checking *c, struct sync_topics_value at
                          "%s reads records of %s; write value: {schema: %s, …}", name,
                          processor->schema, processor->schema);
     }
+    struct sync_error err = {0};
+    if (!sync_is_ok(sync_route_check(route, c->topics, &err))) {
+        sync_topics_note(c->layers, place(c, "coPartitionWith"), SYNC_CODE_CONFIG, "%s", err.text);
+    }
     const char *field = c->topic->key_field;
     if (field[0] != '\0' && strcmp(field, "processor") != 0 && !has_field(processor, field)) {
         sync_topics_note(c->layers, place(c, "key"), SYNC_CODE_CONFIG,
