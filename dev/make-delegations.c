@@ -17,12 +17,13 @@ static const char *const help =
 static const char *const type_names[DELEGATIONS_RESOURCE_KINDS] = {
     "CorrespondenceService", "AltinnApp", "CorrespondenceService", "GenericAccessResource",
     "MaskinportenSchema"};
-/* What the policy of a resource offers; the archive rights of services are left out on purpose. */
+/* What the policy of a resource offers: all that Altinn 2 can give, and something that it cannot.
+ */
 static const char *const type_actions[DELEGATIONS_RESOURCE_KINDS][6] = {
     {"read", "subscribe", "write", "sign"},
-    {"read", "write", "sign"},
+    {"read", "write", "sign", "archiveread", "instantiate"},
     {"read", "subscribe", "write", "sign"},
-    {"read", "write", "sign", "subscribe"},
+    {"read", "write", "sign", "archiveread", "subscribe"},
     {"read", "write", "scopeaccess"}};
 
 static bool put_line(struct sync_json_writer *writer)

@@ -90,24 +90,22 @@ RETURNS void LANGUAGE sql SET search_path = altinn2delegations AS $$
       FROM unnest(names) AS name
 $$;
 
--- Somebody gives: rights of a service, one rule on a message, or a role. h.actions: of the rule.
+-- Somebody gives: rights of a service, one rule on a message, or a role. h.actions: of the rule. What is there already is told
+-- and noted all the same: it is an act.
 CREATE OR REPLACE FUNCTION give(h held, names text[], actor int, who int, at timestamptz, delay_ms int, late_ms int)
 RETURNS int LANGUAGE plpgsql SET search_path = altinn2delegations AS $$
 DECLARE
     number bigint := nextval('held_number');
-    new    text[];
     told   bigint;
 BEGIN
     IF h.kind = 1 THEN
         names := ARRAY[number::text];
     END IF;
-    WITH added AS (
-        INSERT INTO held (id, kind, from_party, to_party, target, instance, facilitator, name, actions, granted_at, by_bridge)
-        SELECT CASE WHEN n.place = 1 THEN number ELSE nextval('held_number') END, h.kind, h.from_party, h.to_party, h.target,
-               h.instance, h.facilitator, n.name, h.actions, at, actor = 2
-          FROM unnest(names) WITH ORDINALITY AS n (name, place)
-        ON CONFLICT DO NOTHING RETURNING name)
-    SELECT array_agg(name) INTO new FROM added;
+    INSERT INTO held (id, kind, from_party, to_party, target, instance, facilitator, name, actions, granted_at, by_bridge)
+    SELECT CASE WHEN n.place = 1 THEN number ELSE nextval('held_number') END, h.kind, h.from_party, h.to_party, h.target,
+           h.instance, h.facilitator, n.name, h.actions, at, actor = 2
+      FROM unnest(names) WITH ORDINALITY AS n (name, place)
+    ON CONFLICT DO NOTHING;
     IF h.kind = 2 THEN
         told := tell_role(h, 1, number, who, at, late_ms);
     ELSIF h.kind = 1 THEN
@@ -115,7 +113,7 @@ BEGIN
     ELSE
         told := tell(h, 0, names, NULL, who, at, delay_ms);
     END IF;
-    PERFORM note(h, new, true, actor, at, told);
+    PERFORM note(h, names, true, actor, at, told);
     RETURN 1;
 END $$;
 
