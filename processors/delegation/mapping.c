@@ -10,19 +10,22 @@ static bool is_correspondence_id(const char *id)
     return delegation_text_has(id, "-migratedcorrespondence-");
 }
 
+bool delegation_is_correspondence(const struct delegation_key_name *name,
+                                  const struct delegation_resource *resource)
+{
+    return resource != NULL && resource->type != DELEGATION_RESOURCE_UNKNOWN
+               ? resource->type == DELEGATION_RESOURCE_CORRESPONDENCE
+               : is_correspondence_id(name->target);
+}
+
 enum delegation_class delegation_class_of(const struct delegation_key_name *name,
                                           const struct delegation_resource *resource)
 {
     if (name->kind == DELEGATION_INSTANCE) {
         return DELEGATION_CLASS_MESSAGE;
     }
-    if (resource != NULL && resource->type != DELEGATION_RESOURCE_UNKNOWN) {
-        return resource->type == DELEGATION_RESOURCE_CORRESPONDENCE
-                   ? DELEGATION_CLASS_CORRESPONDENCE
-                   : DELEGATION_CLASS_OTHER;
-    }
-    return is_correspondence_id(name->target) ? DELEGATION_CLASS_CORRESPONDENCE
-                                              : DELEGATION_CLASS_OTHER;
+    return delegation_is_correspondence(name, resource) ? DELEGATION_CLASS_CORRESPONDENCE
+                                                        : DELEGATION_CLASS_OTHER;
 }
 
 const struct delegation_right_row *delegation_map_right(const struct delegation_tables *tables,

@@ -231,6 +231,9 @@ struct sync_fold delegation_by(enum delegation_rule rule);
 
 /* Mapping. */
 
+/* Whether the target is a service for messages: by the type of the resource, else by its id. */
+bool delegation_is_correspondence(const struct delegation_key_name *name,
+                                  const struct delegation_resource *resource);
 /* Class of a key's target in rights.csv. */
 enum delegation_class delegation_class_of(const struct delegation_key_name *name,
                                           const struct delegation_resource *resource);

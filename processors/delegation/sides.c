@@ -101,11 +101,22 @@ static void plan_a2(const struct delegation_state *state, const struct delegatio
     }
 }
 
+/* Altinn 2 has services, roles and rules on messages; no forms, and nothing that an app controls.
+ */
+static bool altinn2_has(const struct delegation_key *key,
+                        const struct delegation_resource *resource)
+{
+    if (key->name.kind == DELEGATION_INSTANCE) {
+        return key->name.variant == 0 && delegation_is_correspondence(&key->name, resource);
+    }
+    return key->name.kind == DELEGATION_SINGLE || key->name.kind == DELEGATION_ROLE;
+}
+
 static bool has_commands(const struct delegation_state *state, const struct delegation_key *key)
 {
-    enum delegation_phase phase = phase_of(key, delegation_resource_find(state, key->name.target));
-    bool kind = delegation_has_actions(key->name.kind) || key->name.kind == DELEGATION_ROLE;
-    return kind && (phase == DELEGATION_SYNC || phase == DELEGATION_FROZEN);
+    const struct delegation_resource *resource = delegation_resource_find(state, key->name.target);
+    enum delegation_phase phase = phase_of(key, resource);
+    return altinn2_has(key, resource) && (phase == DELEGATION_SYNC || phase == DELEGATION_FROZEN);
 }
 
 /* DL-85: counts a loss; at the fourth in a day the side gets nothing back until a person says so.

@@ -201,6 +201,25 @@ static void a_message_right_on_another_resource_is_parked(void **state)
     assert_false(w.keys[0].write_a3);
 }
 
+/* Altinn 2 knows grants of single messages only, and none that an app controls. */
+static void an_instance_that_altinn2_does_not_know_sends_no_command(void **state)
+{
+    (void)state;
+    take(world_message("a3.change.1", 1, DELEGATION_GRANT, "read", NULL, 10), "DL-20");
+    assert_int_equal(w.effects.count, 1);
+    struct delegation_change c =
+        world_message("a3.change.1", 2, DELEGATION_GRANT, "read", NULL, 10);
+    c.app_controlled = true;
+    take(c, "DL-20");
+    assert_int_equal(w.effects.count, 0);
+    assert_false(w.keys[1].has_open);
+    w.resources[WORLD_MESSAGES].type = DELEGATION_RESOURCE_OTHER;
+    c = world_message("a3.change.1", 3, DELEGATION_GRANT, "sign", NULL, 20);
+    take(c, "DL-20");
+    assert_int_equal(w.effects.count, 1); /* the one that waited is withdrawn */
+    assert_true(w.effects.items[0].withdraw);
+}
+
 static void contradictions_are_parked(void **state)
 {
     (void)state;
@@ -860,6 +879,7 @@ int main(void)
         CASE(what_altinn2_grants_after_the_freeze_is_ignored),
         CASE(what_is_not_ours_is_ignored),
         CASE(a_message_right_on_another_resource_is_parked),
+        CASE(an_instance_that_altinn2_does_not_know_sends_no_command),
         CASE(contradictions_are_parked),
         CASE(too_many_rights_are_parked_and_nothing_moves),
         CASE(a_mark_in_the_stream_touches_no_key),
