@@ -55,6 +55,7 @@
 #define SYNC_PARKED_ALARM_COUNT       1000             /* open per partition */
 #define SYNC_PARK_WINDOW              1000 /* over half of them parked: a wrong schema */
 #define SYNC_ADOPTION_INTERVAL_MS     5000
+#define SYNC_ROW_GONE_TRIES_MAX       5    /* a row does not vanish under us each time */
 #define SYNC_PAUSE_LOOK_MS            1000 /* "pause" is heard within it */
 #define SYNC_ADOPTION_IDS_MAX         500  /* bounds the adoption transaction */
 #define SYNC_HOUSEKEEPING_INTERVAL_MS 60000

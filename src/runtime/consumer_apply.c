@@ -155,10 +155,8 @@ void consumer_trouble(struct consumer *c, const struct sync_error *err, int64_t 
         breaker_open(c, err, now_us);
         return;
     }
-    /* Everyday: we gave way to the application, or it deleted a row under us. Decided anew, what
-     * misses the row is held or stale. Again and again it is not. */
-    bool everyday = (err->code == SYNC_CODE_DB_CONFLICT || err->code == SYNC_CODE_TIMEOUT ||
-                     err->code == SYNC_CODE_DB_ROW_GONE) &&
+    /* Everyday: we gave way to the application. Again and again it is not. */
+    bool everyday = (err->code == SYNC_CODE_DB_CONFLICT || err->code == SYNC_CODE_TIMEOUT) &&
                     a->retry_delay_ms < SYNC_BACKOFF_MAX_MS;
     sync_log_error(everyday ? SYNC_DEBUG : SYNC_WARN, "again", err);
     int64_t delay_ms =

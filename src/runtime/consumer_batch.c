@@ -147,7 +147,8 @@ static bool is_shrinkable(const struct consumer *c, const struct sync_error *err
 {
     return c->apply.item_count > 1 &&
            (err->class == SYNC_CLASS_PARK || err->code == SYNC_CODE_MEMORY_LIMIT ||
-            err->code == SYNC_CODE_TIMEOUT || err->code == SYNC_CODE_DB_CONFLICT);
+            err->code == SYNC_CODE_TIMEOUT || err->code == SYNC_CODE_DB_CONFLICT ||
+            err->code == SYNC_CODE_DB_ROW_GONE);
 }
 
 /* One record alone is refused: it is parked next. If parking is refused as well, it is not the
@@ -166,6 +167,21 @@ static enum attempt refuse(struct consumer *c, struct consumer_partition *p, int
     again.class = SYNC_CLASS_RETRY;
     consumer_trouble(c, &again, sync_clock_monotonic_us());
     return ATTEMPT_LATER;
+}
+
+/*
+ * A row of Altinn 3 was deleted under us (23503). Whoever deleted it has committed, so it is
+ * decided anew at once: what misses the row is held or stale by rule. A record that meets it alone
+ * again and again refers to what will never be there: it is parked, and its neighbours go on.
+ */
+static enum attempt meet_row_gone(struct consumer *c, struct consumer_partition *p, int64_t offset,
+                                  const struct sync_error *err)
+{
+    if (c->apply.item_count > 1 || ++p->gone_tries < SYNC_ROW_GONE_TRIES_MAX) {
+        return ATTEMPT_AGAIN;
+    }
+    p->gone_tries = 0;
+    return refuse(c, p, offset, err);
 }
 
 /* A row of a day whose partition is missing is refused like bad data, but no constraint is named.
@@ -197,6 +213,9 @@ static enum attempt meet_failure(struct consumer *c, const struct sync_error *er
     }
     if (err->class == SYNC_CLASS_PARK || err->code == SYNC_CODE_MEMORY_LIMIT) {
         return shrunk ? ATTEMPT_AGAIN : refuse(c, p, first->offset, err);
+    }
+    if (err->code == SYNC_CODE_DB_ROW_GONE) {
+        return meet_row_gone(c, p, first->offset, err);
     }
     consumer_trouble(c, err, sync_clock_monotonic_us());
     return ATTEMPT_LATER;
@@ -284,6 +303,7 @@ static void on_done(struct consumer *c, bool still_ours)
         size_t most = (size_t)c->config->batch_records_max;
         p->position = a->batch.records[a->batch.record_count - 1].offset + 1;
         p->refused_offset = -1;
+        p->gone_tries = 0;
         p->records_max = p->records_max * 2 < most ? p->records_max * 2 : most;
         watch_parked(c, p, a->batch.partition);
     }

@@ -458,6 +458,71 @@ static void a_refusal_in_any_language_is_parked(void **state)
     assert_accounted();
 }
 
+/* Refuses rows of one kind with a key that is not there; all, or the first so many. */
+static void refuse_key(int32_t kind, int times)
+{
+    run_sql("CREATE SEQUENCE sync.refused; CREATE FUNCTION sync.refuse() RETURNS trigger"
+            " LANGUAGE plpgsql AS $$ BEGIN IF NEW.\"Status\" = %d THEN"
+            " IF nextval('sync.refused') <= %d THEN RAISE EXCEPTION 'no such key' USING"
+            " ERRCODE = '23503'; END IF; END IF; RETURN NEW; END $$;"
+            " CREATE TRIGGER refuse BEFORE INSERT ON correspondence.\"CorrespondenceStatuses\""
+            " FOR EACH ROW EXECUTE FUNCTION sync.refuse()",
+            (int)kind, times);
+}
+
+static void refuse_no_key(void)
+{
+    run_sql("DROP FUNCTION sync.refuse() CASCADE; DROP SEQUENCE sync.refused");
+}
+
+/* Without a wait for others: the time of a retry is not looked at. */
+static void apply_at_once(int turns)
+{
+    for (int i = 0; i < turns && sync_ring_items(c->records) > 0; i++) {
+        (void)consumer_next_batch(c, sync_clock_monotonic_us());
+    }
+}
+
+static void a_row_that_is_gone_for_good_parks_its_record_and_no_neighbour_waits(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    insert_message(9001);
+    refuse_key(STATUS_CONFIRMED, 1 << 30);
+    for (int i = 0; i < 8; i++) {
+        put(9001, i == 5 ? STATUS_CONFIRMED : STATUS_READ, NINE + i * SECOND);
+    }
+    apply_at_once(50);
+    refuse_no_key();
+    assert_int_equal(sync_ring_items(c->records), 0);
+    assert_int_equal(count_of(APPLIED), 7);
+    assert_int_equal(count_of(PARKED), 1);
+    assert_int_equal(ask("SELECT record_offset FROM sync.parked WHERE code = 'db_row_gone'"
+                         " AND reason LIKE '%%no such key%%'"),
+                     5);
+    assert_accounted();
+}
+
+/* The application deletes rows now and then: what is decided anew goes through. */
+static void a_row_that_was_deleted_just_now_parks_nothing(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    insert_message(9001);
+    refuse_key(STATUS_CONFIRMED, SYNC_ROW_GONE_TRIES_MAX - 1);
+    put(9001, STATUS_CONFIRMED, NINE);
+    apply_at_once(SYNC_ROW_GONE_TRIES_MAX + 1);
+    refuse_no_key();
+    assert_int_equal(count_of(APPLIED), 1);
+    assert_int_equal(count_of(PARKED), 0);
+    refuse_key(STATUS_CONFIRMED, SYNC_ROW_GONE_TRIES_MAX - 1); /* the tries before are forgotten */
+    put(9001, STATUS_CONFIRMED, NINE + SECOND);
+    apply_at_once(SYNC_ROW_GONE_TRIES_MAX + 1);
+    refuse_no_key();
+    assert_int_equal(count_of(APPLIED), 2);
+    assert_accounted();
+}
+
 /* Housekeeping makes the partition of the day; a record is not at fault when it is missing. */
 static void a_missing_day_of_the_decision_log_parks_nothing(void **state)
 {
@@ -738,6 +803,8 @@ int main(void)
         CASE(a_batch_that_does_not_fit_is_halved),
         CASE(a_record_that_does_not_fit_alone_is_parked),
         CASE(a_refusal_in_any_language_is_parked),
+        CASE(a_row_that_is_gone_for_good_parks_its_record_and_no_neighbour_waits),
+        CASE(a_row_that_was_deleted_just_now_parks_nothing),
         CASE(a_missing_day_of_the_decision_log_parks_nothing),
         CASE(a_commit_in_doubt_that_was_done_is_not_repeated),
         CASE(a_commit_in_doubt_that_was_not_done_is_repeated_with_fewer_records),
