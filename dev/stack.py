@@ -133,7 +133,7 @@ class Stack:
         self.options = options or {}
         self.bridge_port, self.push_port = free_port(), free_port()
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "ALTINN_SYNC"))}
-        self.connection = None
+        self.connections = {}
 
     # -- life -------------------------------------------------------------------------------------------
 
@@ -159,6 +159,10 @@ class Stack:
         if self.broker == "kafka":
             self.shell("dev/kafka.sh", "start", self.kafka_directory)
             address = os.path.join(self.kafka_directory, "address")
+        elif self.broker == "none":  # a test without records
+            self.bootstrap = "127.0.0.1:1"
+            self.write_config()
+            return
         else:
             address = os.path.join(self.directory, "broker-address")
             self.add("dev-broker", [os.path.join(BUILD, "dev/dev-broker"), "--topics", "topics.yaml,topics.dev.yaml",
@@ -173,8 +177,7 @@ class Stack:
             process.signal(signal.SIGTERM)
         for process in reversed(list(self.processes.values())):
             process.stop(5)
-        if self.connection:
-            self.connection.close()
+        self.disconnect()
         if self.broker == "kafka" and os.path.isdir(self.kafka_directory):
             self.shell("dev/kafka.sh", "stop", self.kafka_directory, check=False)
         if os.path.isdir(self.postgres_directory):
@@ -237,23 +240,36 @@ class Stack:
 
     # -- database ---------------------------------------------------------------------------------------
 
-    def connect(self):
-        connection = psycopg2.connect(self.dsn)
+    def connect(self, home="correspondence"):
+        connection = psycopg2.connect(self.dsn if home == "correspondence" else self.authorization_dsn)
         connection.autocommit = True
         return connection
 
-    def query(self, sql, *args):
+    def connect_authorization(self):
+        return self.connect("authorization")
+
+    def query(self, sql, *args, home="correspondence"):
         for attempt in (1, 2):
             try:
-                if self.connection is None or self.connection.closed:
-                    self.connection = self.connect()
-                with self.connection.cursor() as cursor:
+                connection = self.connections.get(home)
+                if connection is None or connection.closed:
+                    connection = self.connections[home] = self.connect(home)
+                with connection.cursor() as cursor:
                     cursor.execute(sql, args or None)
                     return cursor.fetchall() if cursor.description else cursor.rowcount
             except (psycopg2.OperationalError, psycopg2.InterfaceError):
-                self.connection = None
+                self.connections.pop(home, None)
                 if attempt == 2:
                     raise
+
+    def query_authorization(self, sql, *args):
+        return self.query(sql, *args, home="authorization")
+
+    def disconnect(self):
+        """Ends the connections of this process: a database is copied, or its server restarted."""
+        for connection in self.connections.values():
+            connection.close()
+        self.connections.clear()
 
     def one(self, sql, *args):
         return self.query(sql, *args)[0][0]

@@ -98,8 +98,7 @@ class Apply:
                 "--first-s", str(self.first)]
 
     def prepare(self):
-        self.stack.connection and self.stack.connection.close()
-        self.stack.connection = None
+        self.stack.disconnect()
         self.admin(f"CREATE DATABASE {self.base} TEMPLATE correspondence")
         self.program("setup", self.base, *(["--visible"] if self.visible else []))
         connection = psycopg2.connect(self.dsn(self.base))
@@ -320,7 +319,7 @@ def trickle(options):
     # One way after the other, each at the rate. The bridge answers at once and reports no echo.
     with Stack("bench-trickle", options={"decision_log": {"mode": "off"}}) as stack:
         stack.query("ALTER SYSTEM SET track_commit_timestamp = on")
-        stack.connection.close()
+        stack.disconnect()
         stack.shell("dev/postgres.sh", "restart", stack.postgres_directory)
         stack.prepare()
         bench = Trickle(stack, options)

@@ -6,25 +6,17 @@ resource offers them. The sync's own tables are looked at for what it reports: o
 
 A key is (kind, from, to, target, instance): kind single, instance or role, parties as uuids, the role as its code in lower case.
 """
-import csv
-import os
 import uuid
 from collections import defaultdict
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import harness  # noqa: F401 it makes dev/ known
+from delegations import ALTINN2, IDENTITY, RIGHTHOLDER, SUPPLIER, read_table
+
 SPACE = uuid.UUID("002b8d8e-6dce-5ff3-aef6-c1ccad164ddf")
 ZERO = "00000000-0000-0000-0000-000000000000"
-RIGHTHOLDER, SUPPLIER = "42cae370-2dc1-4fdc-9c67-c2f4b0f0f829", "961f6ebb-ecf7-4fc6-ab5a-ca0841db4931"
-ALTINN2 = "0195ea92-2080-777d-8626-69c91ea2a05d"
-IDENTITY = "6d3f8a52-1c07-5b7e-9a41-0e2f4c8b7d10"
 HUMAN_SYSTEMS = {"ed771364-42a8-4934-801e-b482ed20ec3e"}  # the end-user API
 SKEW, MARGIN = 2.0, 0.5  # seconds: what the rules allow, and what a stamp and its act may lie apart
 KINDS = ("single", "instance", "role")
-
-
-def read_table(name):
-    with open(os.path.join(ROOT, "data", name), encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
 
 
 class Mapping:
