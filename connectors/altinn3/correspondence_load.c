@@ -206,14 +206,34 @@ static bool wants_purge_key(const struct message_batch *all, const struct messag
     return false;
 }
 
-static int compare_uuids(const void *left, const void *right)
+/* The purge key of a message, for sorting by the key. */
+struct purge_key {
+    struct sync_uuid id;
+    struct message *message;
+};
+
+static int compare_purge_keys(const void *left, const void *right)
 {
-    return memcmp(left, right, 2 * sizeof(struct sync_uuid));
+    return sync_uuid_compare(&((const struct purge_key *)left)->id,
+                             &((const struct purge_key *)right)->id);
 }
 
-/* Key first, then the row of the message: the order of the application's own purge. An application
- * that purges in this moment is waited for, and the look-up after it sees its rows. */
-static sync_status take_purge_keys(struct message_batch *all, struct sync_error *err)
+/* Keys that came back are ours now; the others were there. */
+static void note_taken(struct purge_key *keys, size_t count, const struct sync_result *taken)
+{
+    for (size_t i = 0; i < count; i++) {
+        keys[i].message->key_there = true;
+    }
+    for (int row = 0; row < taken->rows; row++) {
+        struct purge_key wanted = {.id = sync_result_uuid(taken, row, 0)};
+        struct purge_key *key = bsearch(&wanted, keys, count, sizeof *keys, compare_purge_keys);
+        SYNC_ASSERT(key != NULL);
+        key->message->key_there = false;
+    }
+}
+
+static sync_status insert_purge_keys(struct message_batch *all, struct purge_key *keys,
+                                     size_t count, struct sync_error *err)
 {
     static const struct sync_statement statement = {
         "correspondence_purge_key", "INSERT INTO correspondence.\"IdempotencyKeys\" (\"Id\", "
@@ -223,35 +243,63 @@ static sync_status take_purge_keys(struct message_batch *all, struct sync_error 
                                     " FROM unnest($1::uuid[], $2::uuid[]) AS k (id, message)"
                                     " WHERE EXISTS (SELECT FROM correspondence.\"Correspondences\" "
                                     "c WHERE c.\"Id\" = k.message OFFSET 0)"
-                                    " ORDER BY k.id ON CONFLICT (\"Id\") DO NOTHING"};
+                                    " ORDER BY k.id ON CONFLICT (\"Id\") DO NOTHING"
+                                    " RETURNING \"Id\""};
     struct sync_arena *arena = all->batch->arena;
-    struct sync_uuid(*pairs)[2] = sync_arena_take_array(arena, all->message_count, sizeof *pairs);
-    struct sync_uuid *ids = sync_arena_take_array(arena, all->message_count, sizeof *ids);
-    struct sync_uuid *owners = sync_arena_take_array(arena, all->message_count, sizeof *owners);
-    if (!pairs || !ids || !owners) {
+    struct sync_uuid *ids = sync_arena_take_array(arena, count, sizeof *ids);
+    struct sync_uuid *owners = sync_arena_take_array(arena, count, sizeof *owners);
+    if (!ids || !owners) {
         return message_memory_full("purge keys", err);
     }
-    size_t count = 0;
-    for (size_t i = 0; i < all->message_count; i++) {
-        if (wants_purge_key(all, all->messages[i])) {
-            pairs[count][1] = all->messages[i]->state.altinn3_id;
-            pairs[count][0] = sync_id_v5(&pairs[count][1], sync_bytes_text("PurgeCorrespondence"));
-            count++;
-        }
-    }
-    if (count == 0) {
-        return SYNC_OK;
-    }
-    qsort(pairs, count, sizeof *pairs, compare_uuids);
     for (size_t i = 0; i < count; i++) {
-        ids[i] = pairs[i][0];
-        owners[i] = pairs[i][1];
+        ids[i] = keys[i].id;
+        owners[i] = keys[i].message->state.altinn3_id;
     }
     struct sync_params params;
     sync_params_init(&params, arena);
     sync_params_uuid_array(&params, ids, NULL, count);
     sync_params_uuid_array(&params, owners, NULL, count);
-    return sync_db_exec(all->db, &statement, &params, NULL, err);
+    SYNC_RESULT taken = {0};
+    sync_status status = sync_db_exec(all->db, &statement, &params, &taken, err);
+    if (sync_is_ok(status)) {
+        note_taken(keys, count, &taken);
+    }
+    return status;
+}
+
+/* Key first, then the row of the message: the order of the application's own purge. An application
+ * that purges in this moment is waited for, and the look-up after it sees its rows. */
+static sync_status take_purge_keys(struct message_batch *all, struct sync_error *err)
+{
+    struct purge_key *keys =
+        sync_arena_take_array(all->batch->arena, all->message_count, sizeof *keys);
+    if (!keys) {
+        return message_memory_full("purge keys", err);
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < all->message_count; i++) {
+        struct message *message = all->messages[i];
+        if (wants_purge_key(all, message)) {
+            struct sync_uuid id =
+                sync_id_v5(&message->state.altinn3_id, sync_bytes_text("PurgeCorrespondence"));
+            keys[count++] = (struct purge_key){id, message};
+        }
+    }
+    if (count == 0) {
+        return SYNC_OK;
+    }
+    qsort(keys, count, sizeof *keys, compare_purge_keys);
+    return insert_purge_keys(all, keys, count, err);
+}
+
+/* A key without a row of a purge, now that the rows are imported: a purge of Altinn 3 was aborted.
+ * It stops nothing (CS-25, CS-26). */
+static void count_orphans(struct message_batch *all)
+{
+    for (size_t i = 0; i < all->message_count; i++) {
+        const struct message *message = all->messages[i];
+        all->batch->orphan_keys += message->key_there && message->found && !message->state.purged;
+    }
 }
 
 /* Rows of the messages
@@ -373,5 +421,11 @@ sync_status message_load(struct sync_db *db, struct sync_batch *batch, struct sy
     if (sync_is_ok(status)) {
         status = message_ask(&all, err);
     }
-    return sync_is_ok(status) ? message_fill(&all, err) : status;
+    if (sync_is_ok(status)) {
+        status = message_fill(&all, err);
+    }
+    if (sync_is_ok(status)) {
+        count_orphans(&all);
+    }
+    return status;
 }

@@ -32,6 +32,7 @@ struct message {
     bool touched;    /* rows of Altinn 3 will be written: its row there gets a share lock */
     bool asked;      /* only asked in Altinn 3, without a lock */
     bool found;      /* Altinn 3 has its row */
+    bool key_there;  /* its purge key was taken before we wanted it */
     bool flipped;    /* CS-102: visible in Altinn 3, not yet here */
     bool import_all; /* all rows of Altinn 3 and all stored facts are read */
 };

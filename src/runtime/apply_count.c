@@ -9,7 +9,8 @@
 static const char *const outcome_words[SYNC_OUTCOME_COUNT] = {"applied", "duplicate", "stale",
                                                               "echo",    "held",      "parked"};
 
-static struct sync_metric *consumed, *changes, *decisions, *latency, *echoes, *leaks, *hops;
+static struct sync_metric *consumed, *changes, *decisions, *latency, *echoes, *leaks, *hops,
+    *orphans;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void declare(void)
@@ -34,6 +35,9 @@ static void declare(void)
     hops = sync_metric_new(SYNC_COUNTER, "hops_exceeded_total",
                            "Changes caused by the sync that were applied once more; must stay 0.",
                            "direction");
+    orphans =
+        sync_metric_new(SYNC_COUNTER, "orphan_keys_total",
+                        "Keys of an aborted act of the other side that were met.", "consumer");
 }
 
 static const char *direction_of(const struct sync_route *route)
@@ -116,6 +120,7 @@ void sync_apply_count(const struct sync_applier *applier, const struct sync_batc
     (void)pthread_once(&once, declare);
     sync_metric_add(consumed, (double)batch->record_count,
                     SYNC_LABELS(batch->scope, direction_of(batch->route), batch->topic, "live"));
+    sync_metric_add(orphans, (double)batch->orphan_keys, SYNC_LABELS(batch->route->name));
     count_records(applier->processor, batch->records, batch->record_count);
     count_records(applier->processor, batch->released, batch->released_count);
 }

@@ -58,7 +58,8 @@ struct sync_batch {
     size_t entity_count;
     bool facts_only; /* no write to tables of Altinn 3 is needed: set by the store, for counters */
     int64_t facts_stored, rows_written; /* counters, filled by store */
-    void *store_data; /* what the store keeps from one of its steps to the next; NULL at first */
+    int64_t orphan_keys; /* counter, filled by load: keys that an aborted act left in the target */
+    void *store_data;    /* what the store keeps from one of its steps to the next; NULL at first */
     const void *store_context; /* what open gave; NULL = nothing */
     bool sweep; /* no records: one chunk of the store's own work, for an entity without a key */
     bool more;  /* set by the store: another chunk is due at once */

@@ -11,7 +11,7 @@ import sys
 import time
 
 from harness import BUILD, Failed, Stack, outcomes, say, wait_until
-from checker import one_way, print_table
+from checker import one_way, orphan_keys, print_table
 from world import World
 
 KILL_AT, LATE_AT, INSERT_AT = 0.5, 0.5, 0.66  # of the time in which users act; 30 s, 30 s and 40 s of 60
@@ -72,6 +72,7 @@ def report(stack, world, result, open_work):
     never = stack.one("SELECT count(DISTINCT entity_key) FROM sync.hold WHERE entity_key::int BETWEEN %s AND %s", *world.never)
     print_table(result, [
         ("one-way facts of Altinn 3 (its bridge has no call for them)", f"{one_way(stack, world.acts2()):,}"),
+        ("purge keys of Altinn 3 without a purge (aborted there)", f"{orphan_keys(stack):,}"),
         ("acts of users in Altinn 2", f"{len(world.acts2()):,}"),
         ("acts of users in Altinn 3", f"{stack.one('SELECT count(*) FROM altinn3sim.act'):,}"),
         ("records applied to Altinn 3, to Altinn 2", f"{to3['applied']:,}, {to2['applied']:,}"),

@@ -132,6 +132,14 @@ def a_message_that_came_back_is_seen(stack):
     must_see(stack, LOST, "D2 purged differs")
 
 
+def a_key_of_an_aborted_purge_is_counted_and_no_difference(stack):
+    plant(stack)
+    check(checker.orphan_keys(stack) == 0, "the purge that is there has its row")
+    stack.query("""INSERT INTO correspondence."IdempotencyKeys" ("Id", "CorrespondenceId", "IdempotencyType")
+                   VALUES (gen_random_uuid(), %s, 5)""", a3_id(UNTOUCHED))
+    check(seen(stack) == [] and checker.orphan_keys(stack) == 1, f"an orphan: {seen(stack)}")
+
+
 def a_record_with_no_outcome_or_two_is_seen(stack):
     plant(stack)
     for change in ("UPDATE sync.outcome_count SET n = n - 1 WHERE outcome = 0", "UPDATE sync.outcome_count SET n = n + 1 WHERE outcome = 1",
@@ -143,4 +151,4 @@ def a_record_with_no_outcome_or_two_is_seen(stack):
 run([equal_sides_have_no_difference, a_lost_fact_is_seen, a_fact_of_another_second_or_party_is_seen, a_doubled_row_is_seen,
      a_second_purge_is_seen, an_invented_row_is_seen,
      an_echo_of_our_own_call_is_no_difference, a_wrong_flag_is_seen, a_message_that_came_back_is_seen,
-     a_record_with_no_outcome_or_two_is_seen], "checker", broker="embedded")
+     a_key_of_an_aborted_purge_is_counted_and_no_difference, a_record_with_no_outcome_or_two_is_seen], "checker", broker="embedded")

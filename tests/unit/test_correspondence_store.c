@@ -10,6 +10,7 @@
 #include "../../src/runtime/claim.h"
 #include "../../src/runtime/clock.h"
 #include "../../src/runtime/id.h"
+#include "../../src/runtime/metrics.h"
 
 #include "own_database.h"
 
@@ -786,6 +787,46 @@ static void a_purge_that_altinn_3_made_is_imported_first(void **state)
         ask("SELECT count(*) FROM sync.correspondence WHERE altinn2_id = 407 AND is_purged"), 1);
 }
 
+/* Altinn 3 writes key and row in one transaction: a key alone is what an aborted purge left. */
+static void a_purge_key_without_a_row_stops_nothing_and_is_counted(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    struct sync_uuid owner = message_uuid(409);
+    struct sync_uuid key = sync_id_v5(&owner, sync_bytes_text("PurgeCorrespondence"));
+    struct sync_applier applier = {.processor = processor};
+    struct sync_metric *orphans =
+        sync_metric_new(SYNC_COUNTER, "orphan_keys_total",
+                        "Keys of an aborted act of the other side that were met.", "consumer");
+    insert_message(409, true);
+    insert_message(410, true);
+    run_sql(
+        "INSERT INTO correspondence.\"IdempotencyKeys\" VALUES ('%s', '%s', NULL, NULL, NULL, 5)",
+        uuid_text(&key), a3(409));
+    struct status_change changes[2] = {
+        change_of(TO_ALTINN3, 409, STATUS_PURGED_BY_OWNER, NINE, &P),
+        change_of(TO_ALTINN3, 410, STATUS_PURGED_BY_OWNER, NINE, &P),
+    };
+    must(apply_changes(TO_ALTINN3, changes, 2));
+    expect_rule(0, "CS-25");
+    expect_rule(1, "CS-25");
+    assert_int_equal(status_rows(409) + delete_rows(409), 2);
+    assert_int_equal(world.batch.orphan_keys, 1);
+    sync_apply_count(&applier, &world.batch);
+    assert_true(sync_metric_read(orphans, SYNC_LABELS(TO_ALTINN3->name)) == 1);
+    one_a2(409, STATUS_PURGED_BY_OWNER, NINE + SECOND, &P, "CS-23");
+    assert_int_equal(world.batch.orphan_keys, 0);
+    insert_message(411, true); /* a purge of Altinn 3 as it should be: no orphan */
+    owner = message_uuid(411);
+    key = sync_id_v5(&owner, sync_bytes_text("PurgeCorrespondence"));
+    run_sql(
+        "INSERT INTO correspondence.\"IdempotencyKeys\" VALUES ('%s', '%s', NULL, NULL, NULL, 5)",
+        uuid_text(&key), a3(411));
+    insert_status(411, STATUS_PURGED_BY_RECIPIENT, NINE, &P);
+    one_a2(411, STATUS_PURGED_BY_OWNER, NINE + SECOND, &Q, "CS-23");
+    assert_int_equal(world.batch.orphan_keys, 0);
+}
+
 static void an_open_purge_of_altinn_3_is_waited_for_and_not_for_long(void **state)
 {
     (void)state;
@@ -936,6 +977,7 @@ int main(void)
         cmocka_unit_test(a_shared_attachment_ends_with_its_last_message),
         cmocka_unit_test(only_the_first_purge_writes_rows),
         cmocka_unit_test(a_purge_that_altinn_3_made_is_imported_first),
+        cmocka_unit_test(a_purge_key_without_a_row_stops_nothing_and_is_counted),
         cmocka_unit_test(an_open_purge_of_altinn_3_is_waited_for_and_not_for_long),
         cmocka_unit_test(an_act_of_altinn_3_is_a_fact_and_a_call_and_no_row),
         cmocka_unit_test(an_echo_is_known_by_its_origin_and_raises_the_flag),
