@@ -3,10 +3,11 @@
 
 #include <string.h>
 
-extern const struct sync_store sync_store_correspondence;
+extern const struct sync_store sync_store_correspondence, sync_store_delegation;
 extern const struct sync_lane_store sync_lane_store_correspondence;
 
-static const struct sync_store *const stores[] = {&sync_store_correspondence};
+static const struct sync_store *const stores[] = {&sync_store_correspondence,
+                                                  &sync_store_delegation};
 static const struct sync_lane_store *const lanes[] = {&sync_lane_store_correspondence};
 
 const struct sync_store *sync_store_find(const char *name)

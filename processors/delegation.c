@@ -452,6 +452,17 @@ static void alarm_of(struct delegation_state *state, const struct delegation_cha
     state->alarm = (waits && ends) || strcmp(fold->rule, rules[DL_04].id) == 0;
 }
 
+/* DL-03: rights without a counterpart are set aside, the others count. */
+static void part_of(const struct delegation_state *state, struct sync_fold *fold)
+{
+    if (state->unmapped != 0) {
+        fold->part.code = SYNC_CODE_KIND_UNKNOWN;
+        fold->part.field = "rights";
+        fold->part.reason = "Some rights of the event have no counterpart.";
+        fold->part.rule = rules[DL_03].id;
+    }
+}
+
 static sync_status fold_checked(struct delegation_state *state,
                                 const struct delegation_change *change, struct sync_fold *ret_fold,
                                 struct sync_effects *ret_effects, struct sync_error *err)
@@ -477,6 +488,7 @@ static sync_status fold_checked(struct delegation_state *state,
     }
     if (sync_is_ok(status)) {
         *ret_fold = delegation_by(f.rule);
+        part_of(state, ret_fold);
     }
     return status;
 }

@@ -373,6 +373,10 @@ size_t delegation_keys_of(const struct delegation_state *state,
 struct delegation_key *delegation_key_find(const struct delegation_state *state,
                                            const struct delegation_key_name *name);
 
+/* Canonical form of a text (DL-05): trimmed, in lower case. False when it does not fit, or is
+ * empty. */
+bool delegation_text_take(struct sync_bytes text, char *ret_text, size_t capacity);
+
 /*
  * Text of the parts of a key, joined by '|': key_uuid is its UUIDv5 behind "delegation/". Returns
  * its size; 0 when the room is too small.

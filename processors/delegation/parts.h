@@ -130,8 +130,6 @@ void delegation_event_ref(const struct delegation_event *event, size_t index,
 
 /* Text, DL-05. */
 
-/* Trimmed and in lower case; false when it does not fit, or is empty. */
-bool delegation_text_take(struct sync_bytes text, char *ret_text, size_t capacity);
 /* Whether a part stands in a text. */
 bool delegation_text_has(const char *text, const char *part);
 /* Bare code of a role key's target; NULL when it is none. */

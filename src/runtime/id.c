@@ -9,7 +9,7 @@
 #define PART_BYTES_MAX   36
 
 /* 002b8d8e-6dce-5ff3-aef6-c1ccad164ddf */
-static const struct sync_uuid event_namespace = {{0x00, 0x2b, 0x8d, 0x8e, 0x6d, 0xce, 0x5f, 0xf3,
+static const struct sync_uuid own_namespace = {{0x00, 0x2b, 0x8d, 0x8e, 0x6d, 0xce, 0x5f, 0xf3,
                                                   0xae, 0xf6, 0xc1, 0xcc, 0xad, 0x16, 0x4d, 0xdf}};
 
 struct sync_uuid sync_id_v5(const struct sync_uuid *namespace_id, struct sync_bytes name)
@@ -18,6 +18,11 @@ struct sync_uuid sync_id_v5(const struct sync_uuid *namespace_id, struct sync_by
     const char *bytes = name.size == 0 ? "" : (const char *)name.data;
     uuid_generate_sha1(id.bytes, namespace_id->bytes, bytes, name.size);
     return id;
+}
+
+struct sync_uuid sync_id_own(struct sync_bytes name)
+{
+    return sync_id_v5(&own_namespace, name);
 }
 
 static const char *system_word(enum sync_system system)
@@ -42,7 +47,7 @@ struct sync_uuid sync_id_event_of(enum sync_system system, struct sync_bytes str
     int size = snprintf(name, sizeof name, "%s/%.*s/%s%s%lld", system_word(system),
                         (int)stream.size, stream.size == 0 ? "" : (const char *)stream.data, part,
                         part[0] == '\0' ? "" : "/", (long long)sequence);
-    return sync_id_v5(&event_namespace, (struct sync_bytes){(const uint8_t *)name, (size_t)size});
+    return sync_id_v5(&own_namespace, (struct sync_bytes){(const uint8_t *)name, (size_t)size});
 }
 
 struct sync_uuid sync_id_event(enum sync_system system, struct sync_bytes stream, int64_t sequence)

@@ -8,6 +8,8 @@
 
 /* UUIDv5 of namespace and name. Never fails. */
 struct sync_uuid sync_id_v5(const struct sync_uuid *namespace_id, struct sync_bytes name);
+/* UUIDv5 of our own namespace, 002b8d8e-6dce-5ff3-aef6-c1ccad164ddf. Never fails. */
+struct sync_uuid sync_id_own(struct sync_bytes name);
 /* ce_id of an event: UUIDv5(002b8d8e-6dce-5ff3-aef6-c1ccad164ddf, "<system>/<stream>/<sequence>").
  */
 struct sync_uuid sync_id_event(enum sync_system system, struct sync_bytes stream, int64_t sequence);

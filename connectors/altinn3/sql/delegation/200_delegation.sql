@@ -104,11 +104,24 @@ CREATE TABLE sync.alias (
     new_uuid    uuid     NOT NULL CHECK (new_uuid <> old_uuid),
     seq         bigint   NOT NULL,
     sweep_after timestamptz,
+    sweep_key   bigint   NOT NULL DEFAULT 0,
     partition   int      NOT NULL,
     sweep_state smallint NOT NULL CHECK (sweep_state BETWEEN 0 AND 2),  -- 0 done 1 first sweep 2 second sweep
     stream      text COLLATE "C" NOT NULL
 );
 CREATE INDEX alias_by_new ON sync.alias (new_uuid);
+-- Who a party is by now. Two merges of two owners at once may leave a chain; it has no circle, because a party merges once.
+CREATE FUNCTION sync.party_now(id uuid) RETURNS uuid LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    further uuid;
+BEGIN
+    FOR link IN 1 .. 100 LOOP
+        SELECT a.new_uuid INTO further FROM sync.alias a WHERE a.old_uuid = id;
+        EXIT WHEN further IS NULL;
+        id := further;
+    END LOOP;
+    RETURN id;
+END $$;
 CREATE INDEX alias_to_sweep ON sync.alias (sweep_after) WHERE sweep_state > 0;
 
 -- Resources of the registry, by "load".
@@ -211,10 +224,11 @@ SELECT current_setting('app.changed_by')::uuid        AS changed_by,
 -- Deletes rows of Altinn 3, each under the performer and operation of its own event: the triggers read them from settings
 -- of the transaction, so one statement could stamp only one event. Of a row that is not as it was seen nothing is deleted.
 -- A parent (assignment, delegation) goes only when it has no child and its own writer is the system that deletes.
--- Returns the places of the rows that are gone.
+-- One that was made after this transaction began is not removed by it: its history would run backwards (DL-102).
+-- Returns the ids of the rows that are gone.
 CREATE FUNCTION sync.remove_rows(table_name text, parents boolean, ids uuid[], seen timestamptz[], performers uuid[],
                                  operations text[], own_system uuid)
-    RETURNS SETOF int LANGUAGE plpgsql SET search_path = sync, pg_catalog, pg_temp AS $$
+    RETURNS SETOF uuid LANGUAGE plpgsql SET search_path = sync, pg_catalog, pg_temp AS $$
 DECLARE
     gone int;
 BEGIN
@@ -247,8 +261,11 @@ BEGIN
                AND NOT EXISTS (SELECT FROM dbo.delegation c WHERE c.toid = a.id);
         END CASE;
         GET DIAGNOSTICS gone = ROW_COUNT;
+        IF gone > 0 AND seen[place] >= now() AND seen[place] <= clock_timestamp() THEN
+            RAISE EXCEPTION 'a row of % was made after this transaction began', table_name USING ERRCODE = '40001';
+        END IF;
         IF gone > 0 THEN
-            RETURN NEXT place;
+            RETURN NEXT ids[place];
         END IF;
     END LOOP;
 END $$;
