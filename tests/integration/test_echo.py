@@ -22,13 +22,14 @@ def metric(stack, process, name, label=""):
 def echoed(stack, mode, rule):
     """Users of Altinn 3 act, the echo of every call is pushed; then the world must be quiet and equal."""
     global next_id
-    world = World(stack, visible=300, hidden=0, late=0, inserted=0, never=0, first=next_id, seed=SEED)
-    next_id += 1000
+    acts = size(200, 2000)
+    # Users purge: with fewer messages than this most acts would meet one that is gone.
+    world = World(stack, visible=3 * acts // 2, hidden=0, late=0, inserted=0, never=0, first=next_id, seed=SEED)
+    next_id += 3 * acts // 2
     world.load_start()
     if TO3 not in stack.processes:
         stack.start_loop()
     before = metric(stack, TO3, "decisions_total", f'rule="{rule}"')
-    acts = size(200, 2000)
     stack.query("CREATE SCHEMA IF NOT EXISTS altinn3sim")
     world.start_simulators(rate2=0, rate3=size(40, 100), extra2=["--echo", mode])
     first = world.first
