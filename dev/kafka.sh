@@ -84,9 +84,9 @@ SETTINGS
     echo "127.0.0.1:$port" >"$dir/address.new"
 }
 
-# Serving means that a request is answered; an open port is not enough. Deadline 60 s.
+# Serving means that a request is answered; an open port is not enough. Deadline 100 s, for a machine that does much else.
 wait_until_serving() {
-    local address deadline=$((SECONDS + 60))
+    local address deadline=$((SECONDS + 100))
     address=$(cat "$dir/address.new" 2>/dev/null || cat "$dir/address")
     while [ $SECONDS -lt $deadline ]; do
         is_running || die "start: the node ended: see $dir/log"
@@ -96,7 +96,7 @@ wait_until_serving() {
         fi
         sleep 0.1
     done
-    die "start: the node does not serve after 60 s: see $dir/log"
+    die "start: the node does not serve after 100 s: see $dir/log"
 }
 
 start() {

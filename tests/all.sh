@@ -10,26 +10,38 @@ export SYNC_TEST_STRICT=1 # a test that would be skipped fails
 export SYNC_TEST_SEED=${SYNC_TEST_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 python=/usr/bin/python3
 mkdir -p build/logs
-passed=0
-failed=0
-failures=()
+results=build/logs/results # a line for each step: they may run side by side
+: >"$results"
 say "seed $SYNC_TEST_SEED (SYNC_TEST_SEED=$SYNC_TEST_SEED repeats this run's choices)"
 
-# step NAME COMMAND…: runs it with its output in a log, prints one line, keeps count.
+# Once a minute: what a step that still runs has come to.
+watch() { # NAME LOG
+    local second
+    for ((second = 1; ; second++)); do
+        sleep 1
+        [ $((second % 60)) != 0 ] || say "…     $1 ($second s): $(tail -n 1 "$2" | cut -c 1-110)"
+    done
+}
+
+# step NAME COMMAND…: runs it with its output in a log, prints one line, notes how it ended.
 step() {
-    local name=$1 log start seconds
+    local name=$1 log start seconds watcher code=0
     shift
     log=build/logs/${name//[^a-zA-Z0-9_.-]/_}.log
+    : >"$log"
     start=$SECONDS
-    if "$@" >"$log" 2>&1; then
-        passed=$((passed + 1))
-        seconds=$((SECONDS - start))
-        say "ok    $name (${seconds} s)$(grep -hE '^(FIGURE|[0-9]+ passed)' "$log" | sed 's/^FIGURE//; s/^/ · /' | tail -6 | tr -d '\n')"
+    watch "$name" "$log" &
+    watcher=$!
+    "$@" >"$log" 2>&1 || code=$?
+    seconds=$((SECONDS - start))
+    { kill $watcher && wait $watcher; } 2>/dev/null
+    if [ $code = 0 ]; then
+        say "ok    $name ($seconds s)$(grep -hE '^(FIGURE|[0-9]+ passed)' "$log" | sed 's/^FIGURE//; s/^/ · /' | tail -6 | tr -d '\n')"
+        echo "ok $name" >>"$results"
     else
-        failed=$((failed + 1))
-        failures+=("$name")
-        say "FAIL  $name ($((SECONDS - start)) s): $log"
+        say "FAIL  $name ($seconds s): $log"
         tail -60 "$log" | sed 's/^/      /' >&2
+        echo "FAIL $name" >>"$results"
     fi
 }
 
@@ -88,12 +100,31 @@ part_embedded() {
     step "command line: bad input" tests/integration/test_command_line.sh build/release/altinn-sync
     step "demo on the embedded broker" $python tests/integration/demo.py --seconds 40
 }
+# Most of their time they wait for time-outs, rebalances and outages, so two run at a time, the longest first. Each has servers,
+# ports and a directory of its own.
+integration_tests() {
+    local file long=(capture outages load kills faults echo)
+    for file in "${long[@]}"; do ls "tests/integration/test_$file.py"; done
+    ls tests/integration/test_*.py | grep -vE "test_($(IFS='|'; echo "${long[*]}"))\.py"
+}
+stop_side_by_side() { # an interrupt reaches the foreground only
+    local pid
+    for pid in $(jobs -p); do kill -INT -- "-$pid" 2>/dev/null; done
+    wait
+    exit 130
+}
 part_kafka() {
     local file
-    for file in tests/integration/test_*.py; do
-        step "kafka: $(basename "$file" .py | sed 's/^test_//; s/_/ /g')" $python "$file"
+    trap stop_side_by_side INT TERM
+    for file in $(integration_tests); do
+        while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n; done
+        set -m # a process group of its own, and no deaf ear for interrupts
+        step "kafka: $(basename "$file" .py | sed 's/^test_//; s/_/ /g')" $python "$file" &
+        set +m
     done
-    if [ "$size" = proof ]; then
+    wait
+    trap - INT TERM
+    if [ "$size" = proof ]; then # alone: they measure
         step "benchmark: apply" $python tests/bench/bench.py apply
         step "benchmark: trickle" $python tests/bench/bench.py trickle
     fi
@@ -111,6 +142,7 @@ esac
 for part in "${parts[@]}"; do
     "part_$part"
 done
-[ ${#failures[@]} -eq 0 ] || printf 'failed: %s\n' "${failures[@]}"
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+sed -n 's/^FAIL /failed: /p' "$results"
+failed=$(grep -c '^FAIL' "$results")
+echo "$(grep -c '^ok' "$results") passed, $failed failed"
+[ "$failed" = 0 ]

@@ -70,7 +70,7 @@ def a_bridge_that_is_not_there_is_said_and_waited_for(stack):
     insert_message(stack, 3004)
     act3(stack, 3004, READ, P, now)
     wait_until("it says that the bridge is away", lambda: "[-] bridge" in probe(stack, "status-to-altinn2")[1], 30)
-    stay_live(stack, size(20, 180))
+    stay_live(stack, size(20, 60))
     bridge = Bridge(stack)
     wait_until("the read is in Altinn 2", lambda: "read" in bridge.of(3004), 30)
     check(len(bridge.of(3004)) == 1, "it was called once")
@@ -87,7 +87,7 @@ def all_three_away_at_once_are_waited_for(stack):
     act3(stack, 3006, READ, P, now)
     stack.shell("dev/kafka.sh", "stop", stack.kafka_directory)
     stack.shell("dev/postgres.sh", "stop", stack.postgres_directory, "--keep")
-    stay_live(stack, size(70, 240))
+    stay_live(stack, size(70, 150))  # the latter is longer than a client keeps a record
     bridge = Bridge(stack)
     stack.shell("dev/postgres.sh", "start", stack.postgres_directory)
     stack.shell("dev/kafka.sh", "start", stack.kafka_directory)

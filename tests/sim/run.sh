@@ -9,4 +9,4 @@ $enumerator --jobs "$(nproc)" | tee build/logs/enumerator.txt
 sed -n 's/^sum */FIGURE worlds, states, steps, ends, runs before pruning, seconds: /p' build/logs/enumerator.txt
 label=sim
 [ "${SYNC_SIZE:-test}" = test ] || label=proof
-ctest --test-dir build/release -L "^$label\$" -R '^delegation_' --output-on-failure
+ctest --test-dir build/release -j "$(nproc)" -L "^$label\$" -R '^delegation_' --output-on-failure
