@@ -1,20 +1,18 @@
-/* The stores and lanes of this binary, by name. An entity adds one row to each. */
+/* The stores and lanes of this binary, by name. An entity with an outside target adds a row of
+ * lanes. */
 #include "../src/runtime/store.h"
 
 #include <string.h>
 
-extern const struct sync_store sync_store_correspondence, sync_store_delegation;
 extern const struct sync_lane_store sync_lane_store_correspondence;
 
-static const struct sync_store *const stores[] = {&sync_store_correspondence,
-                                                  &sync_store_delegation};
 static const struct sync_lane_store *const lanes[] = {&sync_lane_store_correspondence};
 
 const struct sync_store *sync_store_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof stores / sizeof stores[0]; i++) {
-        if (strcmp(stores[i]->name, name) == 0) {
-            return stores[i];
+    for (size_t i = 0; sync_stores[i] != NULL; i++) {
+        if (strcmp(sync_stores[i]->name, name) == 0) {
+            return sync_stores[i];
         }
     }
     return NULL;

@@ -1201,6 +1201,7 @@ const struct sync_processor sync_processor_correspondence_status = {
     .unreadable_rule = "CS-01",
     .hold_limits = hold_limits,
     .hold_limit_count = COUNT_OF(hold_limits),
+    .any_order = true,
     .change_size = sizeof(struct status_change),
     .state_size = sizeof(struct status_state),
     .key = key,

@@ -67,7 +67,10 @@ with_database() { # COMMAND…: runs with SYNC_TEST_DSN of a throw-away cluster
     rm -rf "$dir"
     return $code
 }
-part_unit() { step "unit and contract tests" with_database ctest --test-dir build/release -L unit -j 2 --output-on-failure; }
+part_unit() { 
+    step "unit and contract tests" with_database ctest --test-dir build/release -L unit -j 2 --output-on-failure
+    step "a new processor from the template, and the example of the guide" with_database tests/contract/new_processor.sh
+}
 part_asan() {
     step "build: address and undefined-behaviour sanitizers" configure_and_build asan
     export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1

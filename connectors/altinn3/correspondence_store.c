@@ -63,6 +63,9 @@ static sync_status message_adoptable(struct sync_db *db, const struct sync_place
 const struct sync_store sync_store_correspondence = {
     .name = "correspondence",
     .rights = message_rights,
+    .digest = "SELECT c.altinn2_id, c.has_read, c.has_confirmed, c.has_archived, c.is_purged,"
+              " c.max_soft_deleted, c.max_restored, c.max_archived, f.kind, f.party_uuid, f.second"
+              " FROM sync.correspondence c JOIN sync.correspondence_fact f USING (altinn2_id)",
     .settle = message_settle,
     .lock = message_lock,
     .load = message_load,

@@ -390,6 +390,8 @@ static sync_status deleg_open(const struct sync_config *config, void **ret_conte
 const struct sync_store sync_store_delegation = {
     .name = "delegation",
     .rights = deleg_rights,
+    .digest = "SELECT kind, from_id, to_id, target, instance, variant, facilitator, effective"
+              " FROM sync.deleg_key WHERE cardinality(effective) > 0",
     .open = deleg_open,
     .close = deleg_close,
     .settle = deleg_settle,

@@ -181,6 +181,9 @@ struct sync_processor {
     const char *unreadable_rule; /* of a record that does not decode; its outcome is parked */
     const struct sync_hold_limit *hold_limits;
     size_t hold_limit_count;
+    /* Records may be decided in any order, and the end is the same. false: only those of different
+     * topics; each topic keeps its own. */
+    bool any_order;
     size_t change_size, state_size;
     /* Key of a change. PARK when the change has none. */
     sync_status (*key)(const void *change, struct sync_key *ret_key, struct sync_error *err);

@@ -275,6 +275,23 @@ const struct sync_command sync_commands[] = {
              "\n"
              "  altinn-sync processors describe status-to-altinn3"},
     {.group = "Catalogue",
+     .words = "processors new",
+     .usage = "[--root DIR] [--rules PREFIX] [--home NAME] [--dry-run] NAME",
+     .summary = "write the files of a new entity",
+     .run = sync_cli_processors_new,
+     .help = "Writes a processor that works, its store, schema, migration, topic and test into a "
+             "working copy of the repository. It passes the contract battery as it is; "
+             "docs/consumers.md shows how to make it yours. Files that are there are never "
+             "changed, but topics.yaml, which gets an entry.\n"
+             "\n"
+             "  --root DIR      the working copy, the current directory unless given\n"
+             "  --rules PREFIX  2 to 4 capital letters before the numbers of its rules; the first "
+             "letters of the name's words unless given\n"
+             "  --home NAME     the database it lives in, correspondence unless given\n"
+             "  --dry-run       only say which files would be written\n"
+             "\n"
+             "  altinn-sync processors new mailbox_setting"},
+    {.group = "Catalogue",
      .words = "version",
      .usage = "",
      .summary = "print the version",

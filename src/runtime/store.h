@@ -72,6 +72,9 @@ struct sync_store {
     const char *name;
     const struct sync_right
         *rights; /* beyond the common ones; ended by a NULL schema; NULL = none */
+    /* Query without parameters: what is known of every entity, without ids and times of our own
+     * making. Two databases in which the same records were decided give the same rows. */
+    const char *digest;
     /*
      * Once per process: what the store needs besides the database. NULL = nothing.
      * Owns: the caller, until close.  Blocks: for the file system.  Fails: FATAL file or config.
@@ -113,6 +116,8 @@ struct sync_store {
     sync_status (*due)(struct sync_db *db, const struct sync_place *place, struct sync_arena *arena,
                        bool *ret_due, struct sync_error *err);
 };
+/* All stores of this binary; generated from connectors/altinn3/, NULL-ended. */
+extern const struct sync_store *const sync_stores[];
 const struct sync_store *sync_store_find(const char *name);
 
 /* Effects in flight: what the sender asks the entity. Each inside the sender's transaction, after

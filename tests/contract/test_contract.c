@@ -1,7 +1,7 @@
 /*
  * The battery that every processor passes without work by its author, as far as it can be shown
  * without a database: descriptors, golden rules, and laws of the fold over random changes. The seed
- * is printed and taken back from SYNC_SEED; SYNC_GOLDEN_WRITE=1 writes the golden file anew.
+ * is printed and taken back from SYNC_SEED; SYNC_GOLDEN_WRITE=1 writes the golden files anew.
  */
 #include "core/limits.h"
 #include "runtime/route.h"
@@ -23,7 +23,7 @@
 #define CHANGES_MAX 12
 #define SECOND      1000000LL
 #define BASE        (1741078800 * SECOND)
-#define GOLDEN      SYNC_SOURCE_DIR "/tests/contract/rules.golden"
+#define GOLDEN      SYNC_SOURCE_DIR "/tests/contract/golden" /* one file per processor */
 
 static const struct sync_processor *const status = &sync_processor_correspondence_status;
 static const struct sync_uuid message_id = {{0x7c, 0x9e}};
@@ -269,38 +269,44 @@ static void print_processor(FILE *out, const struct sync_processor *processor)
     }
     for (size_t i = 0; i < processor->rule_count; i++) {
         const struct sync_rule *rule = &processor->rules[i];
-        fprintf(out, "%-6s %-9s %s\n", rule->id,
+        fprintf(out, "%s %s: %s\n", rule->id,
                 rule->subject == NULL ? outcome_word(rule->outcome) : rule->subject,
                 rule->sentence);
     }
-    fprintf(out, "\n");
 }
 
-static void rules_and_routes_are_those_of_the_golden_file(void **context)
+static void compare_golden(const struct sync_processor *processor)
 {
-    (void)context;
+    char path[256];
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    for (const struct sync_processor *const *at = sync_processors; *at != NULL; at++) {
-        print_processor(out, *at);
-    }
+    print_processor(out, processor);
     (void)fclose(out);
+    (void)snprintf(path, sizeof path, GOLDEN "/%s.txt", processor->name);
     if (getenv("SYNC_GOLDEN_WRITE") != NULL) {
-        FILE *file = fopen(GOLDEN, "wb");
+        FILE *file = fopen(path, "wb");
         assert_non_null(file);
         assert_int_equal(fwrite(text, 1, size, file), size);
         assert_int_equal(fclose(file), 0);
     }
-    char *golden = file_read(GOLDEN);
+    char *golden = file_read(path);
     if (golden == NULL || strcmp(golden, text) != 0) {
-        fail_msg(
-            "the rules differ from %s; if that is meant, run this test with SYNC_GOLDEN_WRITE=1",
-            GOLDEN);
+        fail_msg("the rules differ from %s; if that is meant, run this test with "
+                 "SYNC_GOLDEN_WRITE=1",
+                 path);
     }
     free(golden);
     free(text);
+}
+
+static void rules_and_routes_are_those_of_the_golden_files(void **context)
+{
+    (void)context;
+    for (const struct sync_processor *const *at = sync_processors; *at != NULL; at++) {
+        compare_golden(*at);
+    }
 }
 
 /* One message, decided as the runtime decides it. */
@@ -805,7 +811,7 @@ int main(void)
         cmocka_unit_test(every_option_and_hold_limit_is_consistent),
         cmocka_unit_test(every_route_has_its_topic_and_consumer_in_topics_yaml),
         cmocka_unit_test(every_field_is_filled_from_the_schema_it_names),
-        cmocka_unit_test(rules_and_routes_are_those_of_the_golden_file),
+        cmocka_unit_test(rules_and_routes_are_those_of_the_golden_files),
         cmocka_unit_test(every_input_ends_in_one_outcome_with_a_rule_of_the_table),
         cmocka_unit_test(the_same_input_decides_the_same),
         cmocka_unit_test(the_key_is_total_and_its_text_fits),
