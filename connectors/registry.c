@@ -4,9 +4,12 @@
 
 #include <string.h>
 
-extern const struct sync_lane_store sync_lane_store_correspondence;
+extern const struct sync_lane_store sync_lane_store_correspondence, sync_lane_store_delegation,
+    sync_lane_store_delegation_cache;
 
-static const struct sync_lane_store *const lanes[] = {&sync_lane_store_correspondence};
+static const struct sync_lane_store *const lanes[] = {&sync_lane_store_correspondence,
+                                                      &sync_lane_store_delegation,
+                                                      &sync_lane_store_delegation_cache};
 
 const struct sync_store *sync_store_find(const char *name)
 {

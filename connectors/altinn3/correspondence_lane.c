@@ -553,10 +553,11 @@ static sync_status reopened(struct sync_db *db, const struct sync_key *entities,
 /* Calls -------------------------------------------------------------------------------------------
  */
 
-static sync_status request(const struct sync_lane_effect *effect, struct sync_arena *arena,
-                           const char **ret_path, struct sync_bytes *ret_body,
+static sync_status request(const struct sync_config *config, const struct sync_lane_effect *effect,
+                           struct sync_arena *arena, struct sync_lane_request *ret_request,
                            struct sync_error *err)
 {
+    (void)config;
     struct status_call call = call_of(effect->body);
     if (!is_sound(&call) || !call.has_party_id) {
         return sync_fail(err, SYNC_CLASS_PARK, SYNC_CODE_FIELD_RANGE,
@@ -574,8 +575,7 @@ static sync_status request(const struct sync_lane_effect *effect, struct sync_ar
     if (!body.data) {
         return arena_full(err);
     }
-    *ret_path = BRIDGE_PATH;
-    *ret_body = body;
+    *ret_request = (struct sync_lane_request){.path = BRIDGE_PATH, .body = body};
     return SYNC_OK;
 }
 

@@ -136,6 +136,7 @@ static void take_reports(struct deleg_batch *all)
         slot->has_row = key->report.is_there;
         slot->has_row_id = false;
         slot->row_valid_us = key->report.valid_us;
+        slot->a3_changed = true;
         key->dirty = true;
     }
 }
@@ -376,6 +377,8 @@ static void end_write(struct deleg_batch *all, struct deleg_write *write)
         break;
     }
     bool wrote = write->act == DELEG_INSERT || write->act == DELEG_UPDATE;
+    slot->a3_changed =
+        slot->a3_changed || (write->through && (wrote || write->act == DELEG_REMOVE));
     if (write->through && wrote) {
         slot->has_row = slot->has_row_id = true;
         slot->row_valid_us = all->batch->now_us;

@@ -287,6 +287,9 @@ static sync_status deleg_store(struct sync_db *db, struct sync_batch *batch, str
         status = deleg_project(all, err);
     }
     if (sync_is_ok(status)) {
+        status = deleg_clear_cache(all, err);
+    }
+    if (sync_is_ok(status)) {
         status = deleg_write_keys(all, asks, err);
     }
     if (sync_is_ok(status)) {

@@ -115,6 +115,7 @@ struct deleg_slot {
     bool due;                       /* sweep: to be settled … */
     struct delegation_cause cause;  /* … for this reason */
     struct deleg_slot *into;        /* merge: the key of the same parts under the new uuid */
+    bool a3_changed;                /* its row was written, or reported by a born event */
     bool ours_only;                 /* a merged key: only what we wrote is removed */
     int64_t a3_event_pos;         /* what must be decided before its row is written; 0 = nothing */
     size_t right_room, ref_room;  /* what the records of the batch may add */
@@ -240,6 +241,8 @@ sync_status deleg_write_keys(struct deleg_batch *all, struct deleg_asks *asks,
                              struct sync_error *err);
 /* Altinn 3's rows (10.1). */
 sync_status deleg_project(struct deleg_batch *all, struct sync_error *err);
+/* Calls that make Altinn 2 drop what it has cached (DL-91). */
+sync_status deleg_clear_cache(struct deleg_batch *all, struct sync_error *err);
 
 /* Sweeps. */
 sync_status deleg_due(struct sync_db *db, const struct sync_place *place, struct sync_arena *arena,

@@ -81,6 +81,10 @@ const struct sync_option_row sync_option_rows[] = {
      "How often an idle capture moves its slot."},
     {"bridge", "base_url", SYNC_OPTION_TEXT, "", 0, TEXT_MAX, "", NULL, AT(bridge_base_url),
      "Altinn 2 bridge; empty means no route to Altinn 2."},
+    {"bridge", "delegation_command_path", SYNC_OPTION_TEXT, "", 0, TEXT_MAX, "", NULL,
+     AT(bridge_delegation_command_path),
+     "Path of the versioned command endpoint below the bridge; empty means that Altinn 2 has none: "
+     "commands are kept and shown, and never sent."},
     {"bridge", "timeout_ms", SYNC_OPTION_MS, "ms", 100, 120000, DIGITS(SYNC_BRIDGE_TOTAL_MS), NULL,
      AT(bridge_timeout_ms), "Longest call; the bridge itself waits 30 s for Altinn 2."},
     {"bridge", "connections_max", SYNC_OPTION_NUMBER, "connections", 1, 64, "16", NULL,

@@ -40,6 +40,7 @@ struct sync_config {
     char capture_token_file[SYNC_CONFIG_TEXT_MAX];
     int64_t capture_heartbeat_ms;
     char bridge_base_url[SYNC_CONFIG_TEXT_MAX]; /* empty: no route to Altinn 2 */
+    char bridge_delegation_command_path[SYNC_CONFIG_TEXT_MAX]; /* empty: no such endpoint */
     int64_t bridge_timeout_ms, bridge_connections_max;
     char bridge_token_file[SYNC_CONFIG_TEXT_MAX];
     char park_seal_key_file[SYNC_CONFIG_TEXT_MAX];

@@ -222,6 +222,17 @@ static sync_status check_bridge(const struct sync_config *config, struct sync_er
     return SYNC_OK;
 }
 
+static sync_status check_command_path(const struct sync_config *config, struct sync_error *err)
+{
+    const char *path = config->bridge_delegation_command_path;
+    if (path[0] != '\0' && (path[0] != '/' || strpbrk(path, " ?#") != NULL)) {
+        return wrong(err, "bridge.delegation_command_path",
+                     "bridge.delegation_command_path takes a path that begins with / and has no "
+                     "query, for example /delegation/commands");
+    }
+    return SYNC_OK;
+}
+
 static sync_status check_listeners(const struct sync_config *config, struct sync_error *err)
 {
     if (!address_is_loopback(config->capture_listen) && config->capture_token_file[0] == '\0') {
@@ -367,9 +378,9 @@ static void add_place(const struct sync_config *config, struct sync_error *err)
 
 sync_status sync_config_check(struct sync_config *config, struct sync_error *err)
 {
-    static check_function *const checks[] = {check_kafka,        check_database, check_bridge,
-                                             check_listeners,    check_sizes,    check_convergence,
-                                             check_secret_files, check_identity, check_dev};
+    static check_function *const checks[] = {
+        check_kafka,       check_database,     check_bridge,   check_listeners,    check_sizes,
+        check_convergence, check_secret_files, check_identity, check_command_path, check_dev};
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         sync_status status = checks[i](config, err);
         if (!sync_is_ok(status)) {

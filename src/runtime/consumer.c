@@ -185,6 +185,7 @@ static sync_status make_sender(struct consumer *c, const char *target, struct sy
         .topic = sync_route_lane_topic(c->options->route),
         .target = target,
         .lane = sync_lane_store_find(store, target),
+        .config = c->config,
         .base_url = c->config->bridge_base_url,
         .token_file = c->config->bridge_token_file,
         .timeout_ms = (int)c->config->bridge_timeout_ms,

@@ -36,9 +36,10 @@
 struct flight {
     bool used;
     struct sync_lane_item item;
-    char body[SYNC_EFFECT_BODY_MAX]; /* of the effect */
+    char body[BODY_MAX]; /* of the effect */
     char name[SYNC_EFFECT_NAME_MAX];
     char url[URL_MAX], request[BODY_MAX], id[SYNC_UUID_BUFFER];
+    const char *method; /* static; NULL = POST */
     int64_t started_us;
     char problem[128];
 };
@@ -60,6 +61,7 @@ struct sync_sender {
     char token[SYNC_SECRET_MAX + 8]; /* "Bearer …" or "" */
     int timeout_ms;
     size_t in_flight_max;
+    const struct sync_config *config; /* for the lane's requests; may be NULL */
     struct sync_http_client *client;
     struct sender_metrics metrics;
     /* notes of other threads, under the lock */
@@ -157,6 +159,7 @@ static bool copy_options(struct sync_sender *sender, const struct sync_sender_op
     sender->in_flight_max = max > SYNC_LANE_KEYS_MAX ? SYNC_LANE_KEYS_MAX : max;
     sender->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : SYNC_BRIDGE_TOTAL_MS;
     sender->seed = options->seed;
+    sender->config = options->config;
     sender->lane_success_us = INT64_MIN;
     pthread_mutex_init(&sender->lock, NULL);
     sync_breaker_init(&sender->breaker);
@@ -636,21 +639,22 @@ static struct flight *free_flight(struct sync_sender *sender)
 static sync_status fill_flight(struct sync_sender *sender, const struct sync_lane_item *item,
                                struct flight *flight, size_t *ret_size, struct sync_error *err)
 {
-    const char *path = NULL;
-    struct sync_bytes body = {NULL, 0};
+    struct sync_lane_request made = {.path = NULL};
     sync_arena_reset(&sender->request_arena, 0);
-    sync_status status =
-        sender->lane.store->request(&item->effect, &sender->request_arena, &path, &body, err);
+    sync_status status = sender->lane.store->request(sender->config, &item->effect,
+                                                     &sender->request_arena, &made, err);
     if (!sync_is_ok(status)) {
         return status;
     }
+    struct sync_bytes body = made.body;
     int url_size = snprintf(flight->url, sizeof flight->url, "%s%s%s", sender->base_url,
-                            path[0] == '/' ? "" : "/", path);
+                            made.path[0] == '/' ? "" : "/", made.path);
+    flight->method = made.method;
     if (body.size > sizeof flight->request || item->effect.body.size > sizeof flight->body ||
         url_size < 0 || (size_t)url_size >= sizeof flight->url) {
         return sync_fail(err, SYNC_CLASS_PARK, SYNC_CODE_LENGTH, "make a call: it is too long");
     }
-    memcpy(flight->request, body.data, body.size);
+    memcpy(flight->request, body.size == 0 ? (const uint8_t *)"" : body.data, body.size);
     memcpy(flight->body, item->effect.body.data, item->effect.body.size);
     snprintf(flight->name, sizeof flight->name, "%s", item->effect.name);
     sync_uuid_format(&item->effect.effect_id, flight->id);
@@ -675,6 +679,7 @@ static void call(struct sync_sender *sender, const struct sync_lane_item *item)
     sync_status status = fill_flight(sender, item, flight, &size, &err);
     if (sync_is_ok(status)) {
         struct sync_http_call request = {
+            .method = flight->method,
             .url = flight->url,
             .content_type = "application/json",
             .idempotency_key = flight->id,

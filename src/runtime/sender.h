@@ -19,6 +19,7 @@ struct sync_sender_options {
     const char *application; /* application_name of its own connection */
     const char *scope, *topic, *target;
     const struct sync_lane_store *lane;
+    const struct sync_config *config; /* for lane; lives as long as the sender. NULL = none */
     const char *base_url;    /* "http://127.0.0.1:8082" */
     const char *token_file;  /* bearer token, read again after a 401; "" or NULL = none */
     int timeout_ms;          /* of one call; 0 = SYNC_BRIDGE_TOTAL_MS */

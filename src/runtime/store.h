@@ -151,6 +151,12 @@ enum sync_lane_answer {
     SYNC_LANE_ANSWER_STOP,   /* the lane waits with alarm, nothing is parked or dropped */
     SYNC_LANE_ANSWER_CLOSED, /* the target is gone: nothing more is sent to it */
 };
+/* One call to the target. */
+struct sync_lane_request {
+    const char *method; /* static; NULL = POST */
+    const char *path;   /* below the base URL */
+    struct sync_bytes body;
+};
 struct sync_lane_store {
     const char *store, *target; /* store: name of the entity's store */
     /*
@@ -174,10 +180,9 @@ struct sync_lane_store {
     sync_status (*reopened)(struct sync_db *db, const struct sync_key *entities,
                             const char *const *names, size_t count, struct sync_arena *arena,
                             struct sync_error *err);
-    /* Request of an effect: path below the base URL and JSON body, in the arena. Byte-identical for
-     * every attempt. */
-    sync_status (*request)(const struct sync_lane_effect *effect, struct sync_arena *arena,
-                           const char **ret_path, struct sync_bytes *ret_body,
+    /* Call of an effect, in the arena. Byte-identical for every attempt. config: of the process. */
+    sync_status (*request)(const struct sync_config *config, const struct sync_lane_effect *effect,
+                           struct sync_arena *arena, struct sync_lane_request *ret_request,
                            struct sync_error *err);
 };
 /* The lane of one target of one entity, NULL = none. */

@@ -331,6 +331,13 @@ static void a_wrong_line_of_a_client_file_is_named_with_its_mend(void **state)
     assert_string_equal(err.text, "read /nonexistent/client.properties: No such file or directory");
 }
 
+static void the_command_endpoint_is_a_path(void **state)
+{
+    (void)state;
+    refused("bridge: {delegation_command_path: commands}", SYNC_CODE_CONFIG, "begins with /");
+    refused("bridge: {delegation_command_path: /commands?x=1}", SYNC_CODE_CONFIG, "no query");
+}
+
 static void a_secret_in_plain_sight_is_refused(void **state)
 {
     (void)state;
@@ -532,6 +539,7 @@ int main(void)
         TEST(a_secret_file_that_others_may_read_is_refused),
         TEST(a_secret_file_that_holds_no_one_line_is_refused),
         TEST(the_identity_in_altinn3_is_a_uuid),
+        TEST(the_command_endpoint_is_a_path),
         TEST(a_client_file_lies_between_the_file_and_the_typed_property),
         TEST(a_secret_in_a_client_file_needs_a_file_of_our_own),
         TEST(a_client_file_changes_no_rule_of_security),
