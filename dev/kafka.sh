@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # One node of Apache Kafka 4.3.1 (broker and controller, KRaft) from its Maven artifacts, on loopback, no container.
 #
+#   dev/kafka.sh fetch              fetches the artifacts, once; "start" does it too
 #   dev/kafka.sh start DIR [PORT]   new node, or the stopped one of DIR; waits until it serves
 #   dev/kafka.sh stop DIR           clean shut-down; the data stays in DIR/data
 #   dev/kafka.sh kill DIR           SIGKILL
@@ -13,19 +14,20 @@
 set -euo pipefail
 
 die() { echo "dev/kafka.sh: $*" >&2; exit 1; }
-usage() { sed -n '2,13s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,14s/^# \{0,1\}//p' "$0"; }
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 libs=$root/build/kafka/libs
 verb=${1:-}
 case "$verb" in
     --help | -h) usage; exit 0 ;;
+    fetch) ;;
     start | stop | kill | pause | resume) [ $# -ge 2 ] || { usage >&2; exit 2; } ;;
     tool) [ $# -ge 3 ] || { usage >&2; exit 2; } ;;
     *) usage >&2; exit 2 ;;
 esac
 [ "$verb" != start ] || mkdir -p "$2"
-dir=$(cd "$2" 2>/dev/null && pwd) || die "$verb: there is no directory $2"
+[ "$verb" = fetch ] || dir=$(cd "$2" 2>/dev/null && pwd) || die "$verb: there is no directory $2"
 
 fetch() { # into a directory beside, then renamed: an interrupted fetch leaves nothing that looks complete
     [ ! -d "$libs" ] || return 0
@@ -120,6 +122,7 @@ wait_until_over() {
 }
 
 case "$verb" in
+    fetch) fetch ;;
     start) start "${3:-}" ;;
     stop)
         if is_running; then kill -CONT "$(cat "$dir/pid")"; kill -TERM "$(cat "$dir/pid")"; wait_until_over; fi ;;

@@ -118,6 +118,7 @@ stop_side_by_side() { # an interrupt reaches the foreground only
 }
 part_kafka() {
     local file
+    step "Apache Kafka: its artifacts" dev/kafka.sh fetch # before the clocks of the tests run
     trap stop_side_by_side INT TERM
     for file in $(integration_tests); do
         while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n; done
