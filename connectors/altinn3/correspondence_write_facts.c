@@ -69,6 +69,36 @@ static void fill_fact_columns(const struct write_batch *all,
     }
 }
 
+/*
+ * One statement over the facts that are wanted, with no parameters yet; *ret_params stays NULL when
+ * there are none. what: for the errors.
+ */
+static sync_status add_call(struct write_batch *all, const struct sync_statement *statement,
+                            bool (*wanted)(const struct status_fact *fact), const char *what,
+                            struct fact_columns *ret_columns, struct sync_params **ret_params,
+                            struct sync_error *err)
+{
+    size_t count = write_count(all, wanted);
+    if (count == 0) {
+        return SYNC_OK;
+    }
+    if (!take_fact_columns(all->batch->arena, count, ret_columns)) {
+        return message_memory_full(what, err);
+    }
+    fill_fact_columns(all, wanted, ret_columns);
+    struct write_call *call = write_call_add(all, statement, count);
+    call->exactly = what;
+    *ret_params = &call->params;
+    return SYNC_OK;
+}
+
+static void add_flags(struct sync_params *params, const struct fact_columns *c)
+{
+    sync_params_bool_array(params, c->in_a2, NULL, c->count);
+    sync_params_bool_array(params, c->in_a3, NULL, c->count);
+    sync_params_bool_array(params, c->refused, NULL, c->count);
+}
+
 static sync_status insert_facts(struct write_batch *all, struct sync_error *err)
 {
     static const struct sync_statement statement = {
@@ -80,32 +110,22 @@ static sync_status insert_facts(struct write_batch *all, struct sync_error *err)
         "$6::int2[],"
         "  $7::int2[], $8::text[], $9::int8[], $10::bool[], $11::bool[], $12::bool[]) AS n"
         " ON CONFLICT (altinn2_id, kind, party_uuid, second) DO NOTHING"};
-    struct sync_arena *arena = all->batch->arena;
-    size_t count = write_count(all, is_inserted);
     struct fact_columns c = {0};
-    if (count == 0) {
-        return SYNC_OK;
+    struct sync_params *params = NULL;
+    sync_status status = add_call(all, &statement, is_inserted, "new facts", &c, &params, err);
+    if (!sync_is_ok(status) || params == NULL) {
+        return status;
     }
-    if (!take_fact_columns(arena, count, &c)) {
-        return message_memory_full("facts to store", err);
-    }
-    fill_fact_columns(all, is_inserted, &c);
-    struct write_call *call = write_call_add(all, &statement, count);
-    struct sync_params *params = &call->params;
-    call->exactly = "facts";
-    sync_params_int4_array(params, c.id, NULL, count);
-    sync_params_int2_array(params, c.kind, NULL, count);
-    sync_params_uuid_array(params, c.party, NULL, count);
-    sync_params_int8_array(params, c.second, NULL, count);
-    sync_params_int8_array(params, c.occurred_us, NULL, count);
-    sync_params_int2_array(params, c.mode, NULL, count);
-    sync_params_int2_array(params, c.system, NULL, count);
-    sync_params_text_array(params, c.stream, count);
-    sync_params_int8_array(params, c.sequence, NULL, count);
-    sync_params_bool_array(params, c.in_a2, NULL, count);
-    sync_params_bool_array(params, c.in_a3, NULL, count);
-    sync_params_bool_array(params, c.refused, NULL, count);
-    all->batch->facts_stored += (int64_t)count;
+    sync_params_int4_array(params, c.id, NULL, c.count);
+    sync_params_int2_array(params, c.kind, NULL, c.count);
+    sync_params_uuid_array(params, c.party, NULL, c.count);
+    sync_params_int8_array(params, c.second, NULL, c.count);
+    sync_params_int8_array(params, c.occurred_us, NULL, c.count);
+    sync_params_int2_array(params, c.mode, NULL, c.count);
+    sync_params_int2_array(params, c.system, NULL, c.count);
+    sync_params_text_array(params, c.stream, c.count);
+    sync_params_int8_array(params, c.sequence, NULL, c.count);
+    add_flags(params, &c);
     return SYNC_OK;
 }
 
@@ -119,26 +139,17 @@ static sync_status update_facts(struct write_batch *all, struct sync_error *err)
                                        "  AS n (id, kind, party, second, in_a2, in_a3, refused)"
                                        " WHERE f.altinn2_id = n.id AND f.kind = n.kind AND "
                                        "f.party_uuid = n.party AND f.second = n.second"};
-    struct sync_arena *arena = all->batch->arena;
-    size_t count = write_count(all, is_updated);
     struct fact_columns c = {0};
-    if (count == 0) {
-        return SYNC_OK;
+    struct sync_params *params = NULL;
+    sync_status status = add_call(all, &statement, is_updated, "changed facts", &c, &params, err);
+    if (!sync_is_ok(status) || params == NULL) {
+        return status;
     }
-    if (!take_fact_columns(arena, count, &c)) {
-        return message_memory_full("facts to change", err);
-    }
-    fill_fact_columns(all, is_updated, &c);
-    struct write_call *call = write_call_add(all, &statement, count);
-    struct sync_params *params = &call->params;
-    call->exactly = "changed facts";
-    sync_params_int4_array(params, c.id, NULL, count);
-    sync_params_int2_array(params, c.kind, NULL, count);
-    sync_params_uuid_array(params, c.party, NULL, count);
-    sync_params_int8_array(params, c.second, NULL, count);
-    sync_params_bool_array(params, c.in_a2, NULL, count);
-    sync_params_bool_array(params, c.in_a3, NULL, count);
-    sync_params_bool_array(params, c.refused, NULL, count);
+    sync_params_int4_array(params, c.id, NULL, c.count);
+    sync_params_int2_array(params, c.kind, NULL, c.count);
+    sync_params_uuid_array(params, c.party, NULL, c.count);
+    sync_params_int8_array(params, c.second, NULL, c.count);
+    add_flags(params, &c);
     return SYNC_OK;
 }
 

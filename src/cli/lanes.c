@@ -10,6 +10,7 @@
 #include "../runtime/route.h"
 #include "../runtime/store.h"
 #include "../runtime/time_text.h"
+#include "../runtime/words.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -419,13 +420,12 @@ static sync_status open_all(struct opening *opening, int64_t *ret_count, struct 
 
 static void print_preview(const struct opening *opening)
 {
-    static const char *const words[] = {"open", "stopped", "closed"};
     const char *since = opening->wish.has_since ? "" : " (none without --since)";
     (void)fprintf(stderr,
                   "target %s is %s\n  %" PRId64 " closed effects would wait again\n  %" PRId64
                   " effects without a route would wait%s\n",
-                  opening->wish.target, words[opening->state], opening->closed, opening->no_route,
-                  since);
+                  opening->wish.target, sync_target_word((int)opening->state), opening->closed,
+                  opening->no_route, since);
 }
 
 static int open_lanes(struct sync_cli *cli, struct opening *opening)

@@ -8,8 +8,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-static const char *const states[] = {"open", "decided again", "discarded", "skipped"};
-
 static const struct sync_statement list_statement = {
     "cli_parked",
     "SELECT scope, topic, partition, record_offset, entity_key, rule, code, field, since, state, "
@@ -28,81 +26,32 @@ static const struct sync_statement show_statement = {"cli_parked_one", SHOW("NUL
 static const struct sync_statement bytes_statement = {"cli_parked_bytes", SHOW("record")};
 #undef SHOW
 
-static const char *state_name(const struct sync_result *result, int row)
+static void put_state(const struct sync_result *result, int row, int column,
+                      char ret_cell[static WAITING_CELL])
 {
-    int32_t state = sync_result_int4(result, row, 9);
-    return state >= 0 && state < 4 ? states[state] : "unknown";
+    static const char *const states[] = {"open", "decided again", "discarded", "skipped"};
+    int32_t state = sync_result_int4(result, row, column);
+    (void)snprintf(ret_cell, WAITING_CELL, "%s",
+                   state >= 0 && state < 4 ? states[state] : "unknown");
 }
 
 /* List
  * -----------------------------------------------------------------------------------------------
  */
 
-static void add_rows(struct sync_table *table, const struct homes *homes,
-                     const struct sync_home *home, const struct sync_result *result)
-{
-    for (int row = 0; row < result->rows; row++) {
-        char cells[11][WAITING_CELL];
-        waiting_text(result, row, 0, cells[0]);
-        waiting_text(result, row, 1, cells[1]);
-        waiting_number(result, row, 2, cells[2]);
-        waiting_number(result, row, 3, cells[3]);
-        waiting_key(result, row, 4, cells[4]);
-        waiting_text(result, row, 5, cells[5]);
-        waiting_text(result, row, 6, cells[6]);
-        waiting_text(result, row, 7, cells[7]);
-        waiting_time(result, row, 8, cells[8]);
-        waiting_number(result, row, 10, cells[10]);
-        homes_row(table, homes, home,
-                  SYNC_CELLS(cells[0], cells[1], cells[2], cells[3], cells[4], cells[5], cells[6],
-                             cells[7], cells[8], state_name(result, row), cells[10]));
-    }
-}
-
-static sync_status add_home(const struct sync_cli *cli, const struct waiting_filter *filter,
-                            const struct homes *homes, const struct sync_home *home,
-                            struct sync_table *table, struct sync_error *err)
-{
-    WAITING waiting = {0};
-    SYNC_RESULT result = {0};
-    sync_status status = waiting_begin(cli, home, &waiting, err);
-    if (sync_is_ok(status)) {
-        sync_params_text(&waiting.params, filter->scope);
-        sync_params_text(&waiting.params, filter->rule);
-        sync_params_int8(&waiting.params, filter->limit);
-        sync_params_bool(&waiting.params, filter->all);
-        status = sync_db_exec(waiting.db, &list_statement, &waiting.params, &result, err);
-    }
-    if (sync_is_ok(status)) {
-        add_rows(table, homes, home, &result);
-    }
-    return status;
-}
+static const struct waiting_column columns[] = {
+    {"SCOPE", 0, waiting_text},        {"TOPIC", 1, waiting_text},
+    {"#PARTITION", 2, waiting_number}, {"#OFFSET", 3, waiting_number},
+    {"KEY", 4, waiting_key},           {"RULE", 5, waiting_text},
+    {"CODE", 6, waiting_text},         {"FIELD", 7, waiting_text},
+    {"SINCE", 8, waiting_time},        {"STATE", 9, put_state},
+    {"#ATTEMPTS", 10, waiting_number}, {NULL, 0, NULL},
+};
 
 int sync_cli_parked_list(struct sync_cli *cli, int argc, char **argv)
 {
-    static const char *const columns[] = {"SCOPE", "TOPIC", "#PARTITION", "#OFFSET",
-                                          "KEY",   "RULE",  "CODE",       "FIELD",
-                                          "SINCE", "STATE", "#ATTEMPTS",  NULL};
-    struct waiting_filter filter;
-    struct homes homes;
-    bool all = sync_cli_switch(&argc, argv, "--all");
-    int wrong = waiting_filter_take("parked list", &argc, argv, &filter);
-    filter.all = all;
-    wrong = wrong == 0 ? homes_take(cli, "parked list", &argc, argv, &homes) : wrong;
-    wrong = wrong == 0 ? sync_cli_arguments("parked list", argc, argv, 0, 0) : wrong;
-    if (wrong != 0) {
-        return wrong;
-    }
-    struct sync_table *table = homes_table(&homes, columns);
-    int code = SYNC_EXIT_OK;
-    for (size_t i = 0; i < homes.count; i++) {
-        struct sync_error err = {0};
-        if (!sync_is_ok(add_home(cli, &filter, &homes, &homes.items[i], table, &err))) {
-            code = homes_fail(&homes, &homes.items[i], &err);
-        }
-    }
-    return homes_print(cli, &homes, &table, code);
+    static const struct waiting_list list = {"parked list", &list_statement, columns, true};
+    return waiting_list_print(cli, &list, argc, argv);
 }
 
 /* Show
@@ -174,7 +123,8 @@ static void put_row(struct shown *shown, const struct sync_result *result, int r
         }
         put(shown, names[i], cell);
     }
-    put(shown, "state", state_name(result, row));
+    put_state(result, row, 9, cell);
+    put(shown, "state", cell);
     waiting_number(result, row, 10, cell);
     put(shown, "attempts", cell);
     struct sync_bytes reason = sync_result_bytes(result, row, 11);

@@ -3,30 +3,12 @@
 
 #include "../runtime/route.h"
 #include "../runtime/suggest.h"
+#include "../runtime/words.h"
 
 #include <altinn_sync/processor.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *outcome_word(enum sync_outcome outcome)
-{
-    switch (outcome) {
-    case SYNC_OUTCOME_APPLIED:
-        return "applied";
-    case SYNC_OUTCOME_DUPLICATE:
-        return "duplicate";
-    case SYNC_OUTCOME_STALE:
-        return "stale";
-    case SYNC_OUTCOME_ECHO:
-        return "echo";
-    case SYNC_OUTCOME_HELD:
-        return "held";
-    case SYNC_OUTCOME_PARKED:
-        return "parked";
-    }
-    return "";
-}
 
 static const char *type_word(enum sync_field_type type)
 {
@@ -87,7 +69,7 @@ static struct sync_table *rules_of(const struct sync_processor *processor)
     struct sync_table *table = sync_table_new(SYNC_CELLS("rule", "decides", "outcome", "meaning"));
     for (size_t i = 0; i < processor->rule_count; i++) {
         const struct sync_rule *rule = &processor->rules[i];
-        const char *outcome = rule->subject == NULL ? outcome_word(rule->outcome) : "";
+        const char *outcome = rule->subject == NULL ? sync_outcome_word(rule->outcome) : "";
         const char *subject = rule->subject == NULL ? "record" : rule->subject;
         sync_table_row(table, SYNC_CELLS(rule->id, subject, outcome, rule->sentence));
     }

@@ -2,6 +2,7 @@
 #include "status.h"
 
 #include "../runtime/time_text.h"
+#include "../runtime/words.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -318,10 +319,10 @@ static void draw_route(struct pen *pen, const struct status_snapshot *s,
 static void draw_target(struct pen *pen, const struct status_snapshot *s,
                         const struct status_target *row)
 {
-    static const char *const states[] = {"", " stopped", " closed"};
     char name[64], text[CELL];
     bool shut = row->state > 0 && row->state < 3;
-    (void)snprintf(name, sizeof name, "%.13s%s", row->name, shut ? states[row->state] : "");
+    (void)snprintf(name, sizeof name, "%.13s%s%s", row->name, shut ? " " : "",
+                   shut ? sync_target_word(row->state) : "");
     left(pen, shut ? RED : BOLD, name, 21);
     count(pen, YELLOW, row->effects[WAITING], 8);
     count(pen, CYAN, row->effects[SENT], 5);
@@ -478,8 +479,6 @@ static void put_time(struct sync_json_writer *w, const char *name, int64_t time_
 
 static void put_route(struct sync_json_writer *w, const struct status_route *row)
 {
-    static const char *const words[SYNC_OUTCOME_COUNT] = {"applied", "duplicate", "stale",
-                                                          "echo",    "held",      "parked"};
     sync_json_open(w, NULL, '{');
     sync_json_put_text(w, "scope", row->scope);
     sync_json_put_text(w, "state", state_word(state_of(row)));
@@ -493,7 +492,7 @@ static void put_route(struct sync_json_writer *w, const struct status_route *row
     sync_json_put_integer(w, "consumed", row->applied_records);
     sync_json_open(w, "outcomes", '{');
     for (int i = 0; i < SYNC_OUTCOME_COUNT; i++) {
-        sync_json_put_integer(w, words[i], row->outcomes[i]);
+        sync_json_put_integer(w, sync_outcome_word((enum sync_outcome)i), row->outcomes[i]);
     }
     sync_json_close(w, '}');
     sync_json_put_integer(w, "held", row->held);
@@ -507,12 +506,11 @@ static void put_route(struct sync_json_writer *w, const struct status_route *row
 
 static void put_target(struct sync_json_writer *w, const struct status_target *row)
 {
-    static const char *const states[] = {"open", "stopped", "closed"};
     static const char *const words[STATUS_EFFECT_STATES] = {
         "waiting", "sent", "done", "skipped", "parked", "closed", "no_route"};
     sync_json_open(w, NULL, '{');
     sync_json_put_text(w, "target", row->name);
-    sync_json_put_text(w, "state", states[row->state >= 0 && row->state < 3 ? row->state : 0]);
+    sync_json_put_text(w, "state", sync_target_word(row->state));
     for (int i = 0; i < STATUS_EFFECT_STATES; i++) {
         sync_json_put_integer(w, words[i], row->effects[i]);
     }

@@ -1,5 +1,5 @@
-/* The question that held and parked verbs ask, and the cells they print. Not here: which rows,
- * which columns. */
+/* The question that held and parked verbs ask, the cells they print, and their lists. Not here:
+ * which rows, which columns. */
 #include "waiting.h"
 
 #include "../runtime/time_text.h"
@@ -11,7 +11,15 @@
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX     100000
 
-int waiting_filter_take(const char *verb, int *argc, char **argv, struct waiting_filter *ret_filter)
+/* Filters that the lists take. */
+struct waiting_filter {
+    const char *scope, *rule; /* NULL = all */
+    int64_t limit;
+    bool all; /* also what is no longer open */
+};
+
+/* Returns 0, or 2 after saying what is wrong. */
+static int take_filter(const char *verb, int *argc, char **argv, struct waiting_filter *ret_filter)
 {
     struct waiting_filter filter = {.limit = LIMIT_DEFAULT};
     const char *limit = NULL;
@@ -112,4 +120,74 @@ void waiting_time(const struct sync_result *result, int row, int column,
     if (!sync_result_is_null(result, row, column)) {
         sync_time_format(sync_result_time(result, row, column), 3, ret_cell);
     }
+}
+
+/* One run of a list. */
+struct listing {
+    const struct sync_cli *cli;
+    const struct waiting_list *list;
+    struct waiting_filter filter;
+    struct homes homes;
+    struct sync_table *table;
+};
+
+static sync_status list_home(struct listing *listing, const struct sync_home *home,
+                             struct sync_error *err)
+{
+    const struct waiting_list *list = listing->list;
+    WAITING waiting = {0};
+    SYNC_RESULT result = {0};
+    sync_status status = waiting_begin(listing->cli, home, &waiting, err);
+    if (sync_is_ok(status)) {
+        sync_params_text(&waiting.params, listing->filter.scope);
+        sync_params_text(&waiting.params, listing->filter.rule);
+        sync_params_int8(&waiting.params, listing->filter.limit);
+        if (list->can_all) {
+            sync_params_bool(&waiting.params, listing->filter.all);
+        }
+        status = sync_db_exec(waiting.db, list->statement, &waiting.params, &result, err);
+    }
+    for (int row = 0; sync_is_ok(status) && row < result.rows; row++) {
+        char cells[WAITING_COLUMNS_MAX][WAITING_CELL];
+        const char *texts[WAITING_COLUMNS_MAX + 1] = {NULL};
+        for (size_t i = 0; list->columns[i].heading != NULL; i++) {
+            list->columns[i].cell(&result, row, list->columns[i].number, cells[i]);
+            texts[i] = cells[i];
+        }
+        homes_row(listing->table, &listing->homes, home, texts);
+    }
+    return status;
+}
+
+static void make_table(struct listing *listing)
+{
+    const char *headings[WAITING_COLUMNS_MAX + 1] = {NULL};
+    for (size_t i = 0; listing->list->columns[i].heading != NULL; i++) {
+        SYNC_ASSERT(i < WAITING_COLUMNS_MAX);
+        headings[i] = listing->list->columns[i].heading;
+    }
+    listing->table = homes_table(&listing->homes, headings);
+}
+
+int waiting_list_print(struct sync_cli *cli, const struct waiting_list *list, int argc, char **argv)
+{
+    struct listing listing = {.cli = cli, .list = list};
+    bool all = list->can_all && sync_cli_switch(&argc, argv, "--all");
+    int wrong = take_filter(list->verb, &argc, argv, &listing.filter);
+    listing.filter.all = all;
+    wrong = wrong == 0 ? homes_take(cli, list->verb, &argc, argv, &listing.homes) : wrong;
+    wrong = wrong == 0 ? sync_cli_arguments(list->verb, argc, argv, 0, 0) : wrong;
+    if (wrong != 0) {
+        return wrong;
+    }
+    make_table(&listing);
+    int code = SYNC_EXIT_OK;
+    for (size_t i = 0; i < listing.homes.count; i++) {
+        const struct sync_home *home = &listing.homes.items[i];
+        struct sync_error err = {0};
+        if (!sync_is_ok(list_home(&listing, home, &err))) {
+            code = homes_fail(&listing.homes, home, &err);
+        }
+    }
+    return homes_print(cli, &listing.homes, &listing.table, code);
 }

@@ -15,17 +15,6 @@ struct waiting {
     uint8_t memory[4096];
 };
 
-/* Filters that both lists take. */
-struct waiting_filter {
-    const char *scope, *rule; /* NULL = all */
-    int64_t limit;
-    bool all; /* also what is no longer open; of "parked list" */
-};
-
-/* Takes --scope, --rule and --limit. Returns 0, or 2 after saying what is wrong. */
-int waiting_filter_take(const char *verb, int *argc, char **argv,
-                        struct waiting_filter *ret_filter);
-
 /* Connects to a home and begins; the parameters are empty. waiting_done ends both. */
 sync_status waiting_begin(const struct sync_cli *cli, const struct sync_home *home,
                           struct waiting *ret_waiting, struct sync_error *err);
@@ -46,4 +35,27 @@ void waiting_number(const struct sync_result *result, int row, int column,
                     char ret_cell[static WAITING_CELL]);
 void waiting_time(const struct sync_result *result, int row, int column,
                   char ret_cell[static WAITING_CELL]);
+
+/* One column: its heading as for sync_table_new, and how its cell comes from which column of the
+ * answer. A list of them ends with a NULL heading. */
+#define WAITING_COLUMNS_MAX 16
+struct waiting_column {
+    const char *heading;
+    int number;
+    void (*cell)(const struct sync_result *result, int row, int column,
+                 char ret_cell[static WAITING_CELL]);
+};
+
+/* A verb that lists: its statement takes scope, rule and limit, and, where the verb has --all, a
+ * boolean. */
+struct waiting_list {
+    const char *verb;
+    const struct sync_statement *statement;
+    const struct waiting_column *columns;
+    bool can_all;
+};
+
+/* Takes the flags, asks every home and prints. Returns the exit code. */
+int waiting_list_print(struct sync_cli *cli, const struct waiting_list *list, int argc,
+                       char **argv);
 #endif

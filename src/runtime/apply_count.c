@@ -3,11 +3,9 @@
 #include "apply.h"
 #include "clock.h"
 #include "metrics.h"
+#include "words.h"
 
 #include <pthread.h>
-
-static const char *const outcome_words[SYNC_OUTCOME_COUNT] = {"applied", "duplicate", "stale",
-                                                              "echo",    "held",      "parked"};
 
 static struct sync_metric *consumed, *changes, *decisions, *latency, *echoes, *leaks, *hops,
     *orphans;
@@ -102,7 +100,7 @@ static void count_records(const struct sync_processor *processor, const struct s
         const char *consumer = record->route->name;
         sync_metric_add(changes, 1,
                         SYNC_LABELS(consumer, direction_of(record->route), "live",
-                                    outcome_words[record->fold.outcome]));
+                                    sync_outcome_word(record->fold.outcome)));
         sync_metric_add(decisions, 1, SYNC_LABELS(consumer, record->fold.rule));
         if (record->fold.outcome == SYNC_OUTCOME_ECHO) {
             count_echo(processor, record);

@@ -16,6 +16,7 @@
 #include "metrics.h"
 #include "secret.h"
 #include "sender_lane.h"
+#include "words.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -606,12 +607,10 @@ static void finish_round(struct sync_sender *sender)
     sender->ended_count = 0;
 }
 
-static const char *const state_words[] = {"open", "stopped", "closed"};
-
 static void tell_state(const struct sync_sender *sender)
 {
     sync_log(SYNC_WARN, "lane_state", SYNC_LOG_TEXT("target", sender->target),
-             SYNC_LOG_TEXT("state", state_words[sender->target_state]));
+             SYNC_LOG_TEXT("state", sync_target_word(sender->target_state)));
 }
 
 /* The row of the target: stopped is written once, and taken back when a call goes through again. */
@@ -817,7 +816,7 @@ static void show_state(struct sync_sender *sender, int64_t now_us)
 {
     for (int i = 0; i < 3; i++) {
         sync_metric_set(sender->metrics.lane_state, (int)sender->target_state == i,
-                        SYNC_LABELS(sender->target, state_words[i]));
+                        SYNC_LABELS(sender->target, sync_target_word(i)));
     }
     if (now_us < sender->next_stats_us) {
         return;

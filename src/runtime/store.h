@@ -57,7 +57,7 @@ struct sync_batch {
     struct sync_entity *entities; /* distinct, ascending in the store's lock order */
     size_t entity_count;
     bool facts_only; /* no write to tables of Altinn 3 is needed: set by the store, for counters */
-    int64_t facts_stored, rows_written; /* counters, filled by store */
+    int64_t rows_written; /* counter, filled by store */
     int64_t orphan_keys; /* counter, filled by load: keys that an aborted act left in the target */
     void *store_data;    /* what the store keeps from one of its steps to the next; NULL at first */
     const void *store_context; /* what open gave; NULL = nothing */
