@@ -582,14 +582,12 @@ sync_status correspondence_load_parse(struct sync_bytes text, struct sync_arena 
     return status;
 }
 
-static const struct sync_loader loader = {
+static const char *const types[] = {"party", "message", NULL};
+
+const struct sync_loader sync_loader_correspondence = {
     .name = "correspondence",
+    .types = types,
     .route = "status-to-altinn3",
     .parse = correspondence_load_parse,
     .write = correspondence_load_write,
 };
-
-const struct sync_loader *sync_loader_find(const char *name)
-{
-    return !name || strcmp(name, loader.name) == 0 ? &loader : NULL;
-}

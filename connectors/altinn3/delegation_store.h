@@ -15,7 +15,6 @@
 #define DELEG_SYS             9
 
 #define DELEG_SWEEP_KEYS      500   /* keys of one chunk: bounds its transaction */
-#define DELEG_SWEEP_RANGE     50000 /* key ids that one look for keys of a resource reads */
 #define DELEG_LEDGER_DAYS     35
 #define DELEG_SCOPE_ID        256 /* text of a scope, with its NUL */
 #define DELEG_CAPTURE_ALTINN3 "altinn3-delegation"

@@ -145,13 +145,10 @@ static const struct sync_statement instance_keys = {
     "delegation_instance_keys",
     "SELECT k.key_id FROM sync.deleg_key k WHERE k.kind = 1 AND k.instance = $1::text"
     "  AND k.key_id > $2 " CHUNK};
-/* There is no index for it: a range of the primary key is read at a time. */
 static const struct sync_statement resource_keys = {
     "delegation_resource_keys",
     "SELECT k.key_id FROM sync.deleg_key k WHERE k.target = $1::text AND k.kind <= 1"
-    "  AND k.key_id > $2 AND k.key_id <= $2 + $4 " CHUNK};
-static const struct sync_statement last_key = {
-    "delegation_last_key", "SELECT coalesce(max(key_id), 0) FROM sync.deleg_key"};
+    "  AND k.key_id > $2 " CHUNK};
 static const struct sync_statement pending_keys = {"delegation_pending_keys",
                                                    "SELECT DISTINCT k.key_id " DUE_PENDING
                                                    " ORDER BY k.key_id LIMIT $2"};
@@ -211,28 +208,14 @@ static sync_status find_scope_keys(struct deleg_batch *all, struct sync_error *e
 
 static sync_status find_resource_keys(struct deleg_batch *all, struct sync_error *err)
 {
-    struct deleg_chunk *chunk = all->chunk;
     struct sync_params params;
-    SYNC_RESULT result = {0};
     sync_params_init(&params, all->batch->arena);
-    sync_params_text(&params, (const char *)chunk->id.data);
-    sync_params_int8(&params, chunk->cursor);
+    sync_params_text(&params, (const char *)all->chunk->id.data);
+    sync_params_int8(&params, all->chunk->cursor);
     sync_params_int8(&params, DELEG_SWEEP_KEYS);
-    sync_params_int8(&params, DELEG_SWEEP_RANGE);
     sync_status status = take_keys(all, &resource_keys, &params, err);
-    if (sync_is_ok(status)) {
-        status = sync_db_exec(all->db, &last_key, NULL, &result, err);
-    }
-    if (!sync_is_ok(status)) {
-        return status;
-    }
-    if (chunk->count == DELEG_SWEEP_KEYS) {
-        chunk->cursor = chunk->key_ids[chunk->count - 1];
-        return SYNC_OK;
-    }
-    chunk->cursor += DELEG_SWEEP_RANGE;
-    chunk->ended = chunk->cursor >= sync_result_int8(&result, 0, 0);
-    return SYNC_OK;
+    move_cursor(all->chunk);
+    return status;
 }
 
 static sync_status find_pending_keys(struct deleg_batch *all, struct sync_error *err)

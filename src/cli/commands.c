@@ -87,14 +87,17 @@ const struct sync_command sync_commands[] = {
              "  altinn-sync doctor"},
     {.group = "Data",
      .words = "load",
-     .usage = "FILE",
-     .summary = "insert messages and parties from a file",
+     .usage = "[--as NAME] FILE",
+     .summary = "insert messages and parties, or resources, from a file",
      .needs_config = true,
      .run = sync_cli_load,
      .help = "Reads JSON lines (docs/load-format.md; - is standard input), 500 in one transaction, "
              "and decides in the same transaction what was held for the messages. May be repeated "
              "and interrupted: what is there is skipped. Wrong lines are reported as FILE:LINE: "
-             "FIELD: …, the others are loaded, and the exit code is 6.\n"
+             "FIELD: …, the others are loaded, and the exit code is 6. One file holds lines of one "
+             "loader; the first line says which.\n"
+             "\n"
+             "  --as NAME  the loader: correspondence (messages, parties), delegation (resources)\n"
              "\n"
              "  altinn-sync load messages.jsonl"},
     {.group = "Data",

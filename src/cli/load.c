@@ -8,7 +8,9 @@
 #include "../core/limits.h"
 #include "../runtime/clock.h"
 #include "../runtime/home.h"
+#include "../runtime/json.h"
 #include "../runtime/route.h"
+#include "../runtime/suggest.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -146,23 +148,27 @@ static sync_status open_file(struct load *load, const char *path, struct sync_er
 
 static sync_status load_open(struct load *load, const char *path, struct sync_error *err)
 {
-    load->run.loader = sync_loader_find(NULL);
     load->chunk_memory = malloc(SYNC_LOAD_ARENA_BYTES);
     load->batch_memory = malloc(SYNC_BATCH_ARENA_BYTES);
     load->text = malloc(SYNC_LOAD_LINE_BYTES_MAX + 1);
     if (!load->chunk_memory || !load->batch_memory || !load->text) {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_MEMORY_LIMIT, "load: no memory");
     }
-    if (!find_route(load)) {
-        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_INTERNAL, "load: no store of route %s",
-                         load->run.loader->route);
-    }
     sync_arena_init(&load->arena, load->chunk_memory, SYNC_LOAD_ARENA_BYTES);
     sync_arena_init(&load->run.arena, load->batch_memory, SYNC_BATCH_ARENA_BYTES);
-    sync_status status = open_file(load, path, err);
-    if (sync_is_ok(status)) {
-        status = open_settings(load, err);
+    return open_file(load, path, err);
+}
+
+/* What depends on what the lines mean: the route, its settings and its home. */
+static sync_status load_begin(struct load *load, const struct sync_loader *loader,
+                              struct sync_error *err)
+{
+    load->run.loader = loader;
+    if (!find_route(load)) {
+        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_INTERNAL, "load: no store of route %s",
+                         loader->route);
     }
+    sync_status status = open_settings(load, err);
     return sync_is_ok(status) ? open_database(load, err) : status;
 }
 
@@ -191,6 +197,9 @@ static void show_progress(struct load *load)
 
 static sync_status flush(struct load *load, struct sync_error *err)
 {
+    if (!load->run.loader) {
+        return SYNC_OK; /* no line was any good */
+    }
     sync_status status = load_chunk_write(&load->run, load->lines, load->line_count, err);
     if (!sync_is_ok(status)) {
         size_t first = load->line_count > 0 ? load->lines[0].number : load->line_number;
@@ -212,12 +221,39 @@ static sync_status flush(struct load *load, struct sync_error *err)
     return SYNC_OK;
 }
 
+/* The first line of a type that is known says what the file holds; those before it are wrong. */
+static sync_status meet_first(struct load *load, struct sync_bytes text, struct sync_error *err)
+{
+    struct sync_json *json = NULL;
+    struct sync_load_line line = {.number = load->line_number, .refused = true};
+    sync_status status = sync_json_parse(text, &json, &line.error);
+    const struct sync_loader *loader = NULL;
+    if (sync_is_ok(status)) {
+        loader = sync_loader_for(sync_json_text(sync_json_get(json, "type")));
+    }
+    sync_json_free(&json);
+    if (loader) {
+        return load_begin(load, loader, err);
+    }
+    if (sync_is_ok(status)) {
+        (void)sync_fail_field(&line.error, SYNC_CLASS_PARK, SYNC_CODE_FIELD_RANGE, "type",
+                              "the value is no type of line that this program loads");
+    }
+    report(load, &line);
+    load->refused++;
+    return SYNC_OK;
+}
+
 /* Adds the line to the chunk; a wrong one takes its place there too, so that reports keep their
  * order. */
 static sync_status add_line(struct load *load, struct sync_bytes text, struct sync_error *err)
 {
     struct sync_load_line line = {.number = load->line_number};
-    sync_status status = load->run.loader->parse(text, &load->arena, &line.item, &line.error);
+    sync_status status = load->run.loader ? SYNC_OK : meet_first(load, text, err);
+    if (!sync_is_ok(status) || !load->run.loader) {
+        return status;
+    }
+    status = load->run.loader->parse(text, &load->arena, &line.item, &line.error);
     if (status.class == SYNC_CLASS_RETRY && load->line_count > 0) {
         status = flush(load, err);
         if (!sync_is_ok(status)) {
@@ -303,12 +339,33 @@ static int finish(struct load *load)
     return load->refused > 0 ? SYNC_EXIT_PARTLY : SYNC_EXIT_OK;
 }
 
+static int refuse_name(const char *name)
+{
+    const char *names[8];
+    size_t count = 0;
+    while (sync_loaders[count] && count < sizeof names / sizeof names[0]) {
+        names[count] = sync_loaders[count]->name;
+        count++;
+    }
+    const char *meant = sync_suggest(name, names, count);
+    return sync_cli_usage("load", "--as: there is no loader \"%s\"%s%s", name,
+                          meant ? "; did you mean " : "", meant ? meant : "");
+}
+
 int sync_cli_load(struct sync_cli *cli, int argc, char **argv)
 {
+    const char *as = NULL;
+    bool named = sync_cli_flag(&argc, argv, "--as", &as);
     int wrong = sync_cli_arguments("load", argc, argv, 1, 1);
     struct sync_error err = {0};
     if (wrong != 0) {
         return wrong;
+    }
+    if (named && !as) {
+        return sync_cli_usage("load", "--as takes the name of a loader");
+    }
+    if (as && !sync_loader_find(as)) {
+        return refuse_name(as);
     }
     __attribute__((cleanup(load_done))) struct load *load = calloc(1, sizeof *load);
     if (!load) {
@@ -316,7 +373,8 @@ int sync_cli_load(struct sync_cli *cli, int argc, char **argv)
         return sync_cli_fail(&err);
     }
     load->cli = cli;
-    if (!sync_is_ok(load_open(load, argv[0], &err))) {
+    if (!sync_is_ok(load_open(load, argv[0], &err)) ||
+        (as && !sync_is_ok(load_begin(load, sync_loader_find(as), &err)))) {
         return sync_cli_fail(&err);
     }
     struct sigaction action = {.sa_handler = on_signal};

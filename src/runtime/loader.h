@@ -21,8 +21,9 @@ struct sync_load_line {
 };
 
 struct sync_loader {
-    const char *name;  /* "correspondence" */
-    const char *route; /* whose origin it writes under and whose held records it releases */
+    const char *name;         /* "correspondence" */
+    const char *const *types; /* values of "type" in its lines; NULL-ended */
+    const char *route;        /* whose origin it writes under and whose held records it releases */
     /*
      * Checks a line and copies what it says into the arena; the text may go afterwards.
      * Fails: PARK with field and sentence; RETRY memory_limit when the arena is full.
@@ -37,6 +38,9 @@ struct sync_loader {
                          struct sync_arena *arena, struct sync_error *err);
 };
 
-/* NULL name: the only loader of this binary. NULL when there is none of that name. */
+/* All loaders of this binary, NULL-ended. */
+extern const struct sync_loader *const sync_loaders[];
+/* The loader of a name, or of a type of lines; NULL when there is none. */
 const struct sync_loader *sync_loader_find(const char *name);
+const struct sync_loader *sync_loader_for(struct sync_bytes type);
 #endif

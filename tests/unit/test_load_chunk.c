@@ -42,7 +42,7 @@ static int start(void **state)
     assert_true(world.batch_memory != NULL && world.line_memory != NULL);
     sync_arena_init(&world.run.arena, world.batch_memory, SYNC_BATCH_ARENA_BYTES);
     sync_arena_init(&world.lines_arena, world.line_memory, SYNC_BATCH_ARENA_BYTES);
-    world.run.loader = sync_loader_find(NULL);
+    world.run.loader = sync_loader_find("correspondence");
     world.run.applier = (struct sync_applier){.db = own.db,
                                               .processor = processor,
                                               .store = sync_store_find(processor->store),

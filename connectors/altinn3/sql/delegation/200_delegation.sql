@@ -39,6 +39,8 @@ CREATE UNIQUE INDEX deleg_key_by_uuid ON sync.deleg_key (key_uuid);
 CREATE INDEX deleg_key_by_to ON sync.deleg_key (to_id, key_id);
 -- Givers of one instance (DL-56), and purges of it.
 CREATE INDEX deleg_key_by_instance ON sync.deleg_key (instance, key_id) WHERE kind = 1;
+-- A changed row of a resource has its keys recomputed; what waits is counted by resource.
+CREATE INDEX deleg_key_by_target ON sync.deleg_key (target, key_id) WHERE kind <= 1;
 -- A merged firm moves its client keys.
 CREATE INDEX deleg_key_by_facilitator ON sync.deleg_key (facilitator, key_id) WHERE kind = 4;
 -- What an operator is asked to release.
