@@ -149,7 +149,7 @@ static sync_status write_positions(struct sync_db *db, struct sync_batch *batch,
         "INSERT INTO sync.stream_pos AS p (stream, topic, partition, pos, pos_time)"
         " SELECT DISTINCT ON (n.stream) n.stream, $4, $5, n.pos, n.pos_time"
         "  FROM unnest($1::text[], $2::int8[], $3::timestamptz[]) AS n (stream, pos, pos_time)"
-        "  ORDER BY n.stream COLLATE \"C\", n.pos DESC"
+        "  ORDER BY n.stream, n.pos DESC"
         " ON CONFLICT (stream, topic, partition) DO UPDATE SET pos = excluded.pos,"
         "  pos_time = excluded.pos_time WHERE p.pos < excluded.pos"};
     struct sync_bytes *streams =

@@ -163,9 +163,9 @@ static void a_line_that_stands_twice_is_refused_and_the_others_go_on(void **stat
 {
     (void)state;
     NEEDS_DATABASE();
-    const char *texts[] = {GOOD, GOOD,
-                           "{\"type\":\"resource\",\"id\":\"other\",\"resourceType\":\"x\","
-                           "\"phase\":\"off\"}"};
+    static const char other[] =
+        "{\"type\":\"resource\",\"id\":\"other\",\"resourceType\":\"x\",\"phase\":\"off\"}";
+    const char *texts[] = {GOOD, GOOD, other};
     struct sync_load_line lines[3];
     load(texts, 3, lines);
     assert_false(lines[0].refused || lines[2].refused);

@@ -127,6 +127,230 @@ static void the_last_revoke_removes_row_and_parent_and_stamps_history(void **sta
                      1);
 }
 
+/* Keeping and releasing --------------------------------------------------------------------------
+ */
+
+static void one_of_two_rules_keeps_the_row(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    one(world_rule(1, DELEGATION_GRANT, "Read", 10), "DL-20");
+    one(world_rule(2, DELEGATION_GRANT, "Write", 11), "DL-22");
+    one(world_rule(3, DELEGATION_REVOKE, "Read", 20), "DL-31");
+    assert_string_equal(effective_of(DELEGATION_SINGLE), "read");
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignmentresource"), 1);
+    assert_int_equal(ask("SELECT count(*) FROM dbo_history.auditassignmentresource"), 0);
+}
+
+static void a_second_right_updates_the_row_once(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    struct delegation_change c[2] = {
+        today(world_message("a2.message.1", 1, DELEGATION_GRANT, "read", "501", 10)),
+        today(world_message("a2.message.1", 2, DELEGATION_GRANT, "sign", "501", 11))};
+    apply_batch(c, 1);
+    apply_batch(c + 1, 1);
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignmentinstance i JOIN sync.policy_document d"
+                         " ON d.path = i.policypath AND d.version = i.policyversion"
+                         " WHERE d.actions = '{read,sign}' AND d.instance = i.instanceid"
+                         " AND i.instancesourcetypeid = '" AUTHORIZATION_INSTANCE_BY_USER
+                         "' AND i.audit_changeoperation = 'altinn-sync/A2/a2.message.1/2'"),
+                     1);
+    assert_int_equal(ask("SELECT count(*) FROM dbo_history.auditassignmentinstance"
+                         " WHERE audit_validfrom < audit_validto AND audit_deletedby IS NULL"),
+                     1);
+}
+
+static void a_grant_and_its_revoke_in_one_batch_write_nothing(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    struct delegation_change c[2] = {today(world_rule(1, DELEGATION_GRANT, "Read", 10)),
+                                     today(world_rule(2, DELEGATION_REVOKE, "Read", 20))};
+    apply_batch(c, 2);
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignment"), 0);
+    assert_int_equal(ask("SELECT count(*) FROM sync.history"), 2);
+    assert_int_equal(ask("SELECT count(*) FROM dbo_history.auditassignment"), 0);
+}
+
+static void a_role_brings_its_package_and_takes_it_away(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    one(world_role(70, DELEGATION_GRANT, "HADM", NULL, 100), "DL-20");
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignment a WHERE a.roleid = '%s'",
+                         id_text(&world_roles[0].id)),
+                     1);
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignmentpackage p JOIN dbo.assignment a"
+                         " ON a.id = p.assignmentid AND a.roleid = '" AUTHORIZATION_ROLE_RIGHTHOLDER
+                         "'"),
+                     1);
+    assert_int_equal(ask("SELECT count(*) FROM sync.deleg_ref r JOIN sync.deleg_key k"
+                         " ON k.key_id = r.role_key_id AND k.kind = 3"),
+                     1);
+    one(world_role(71, DELEGATION_REVOKE, "HADM", NULL, 200), "DL-35");
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignment"), 0);
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignmentpackage"), 0);
+}
+
+static void a_client_role_waits_for_its_relation_and_is_written_then(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    one(world_role(80, DELEGATION_GRANT, "A0239", &world_g, 10), "DL-20");
+    assert_string_equal(effective_of(DELEGATION_CLIENT), "*");
+    assert_int_equal(ask("SELECT count(*) FROM dbo.delegationpackage"), 0);
+    assert_string_equal(
+        ask_text("SELECT string_agg(dependency_kind || ':' || dependency_id, ',')"
+                 " FROM sync.pending"),
+        ask_text("SELECT 'relation:%s/%s/regnskapsforer'", id_text(&world_f), id_text(&world_g)));
+    insert_relation(&world_f, &world_g);
+    sweep_all();
+    assert_int_equal(ask("SELECT count(*) FROM dbo.delegationpackage p JOIN dbo.delegation d"
+                         " ON d.id = p.delegationid JOIN dbo.assignment a ON a.id = d.toid"
+                         " WHERE d.facilitatorid = '%s' AND a.fromid = '%s' AND a.toid = '%s'"
+                         " AND a.roleid = '" AUTHORIZATION_ROLE_AGENT "'"
+                         " AND p.rolepackageid IS NOT NULL"
+                         " AND p.audit_changeoperation = 'altinn-sync/A2/a2.role.1/80'",
+                         id_text(&world_g), id_text(&world_g), id_text(&world_k)),
+                     1);
+    assert_int_equal(ask("SELECT count(*) FROM sync.pending"), 0);
+    one(world_role(81, DELEGATION_REVOKE, "A0239", NULL, 20), "DL-35");
+    assert_int_equal(ask("SELECT (SELECT count(*) FROM dbo.delegationpackage)"
+                         " + (SELECT count(*) FROM dbo.delegation)"),
+                     0);
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignment"),
+                     1); /* the relation is Register's */
+}
+
+static void an_unknown_party_is_held_and_released_in_order(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    struct delegation_change c[2];
+    for (int i = 0; i < 2; i++) {
+        c[i] = today(
+            world_rule(1 + i, i == 0 ? DELEGATION_GRANT : DELEGATION_REVOKE, "Read", 10 + 10 * i));
+        c[i].to = (struct delegation_name){.present = true, .has_user_id = true, .user_id = 901};
+    }
+    apply_batch(c, 2);
+    assert_string_equal(base.records[0].fold.rule, "DL-08");
+    assert_int_equal(ask("SELECT count(*) FROM sync.hold WHERE missing_kind = 'user_id'"
+                         " AND missing_id = '901'"),
+                     2);
+    assert_int_equal(ask("SELECT count(*) FROM sync.deleg_key"), 0);
+    const struct sync_uuid newcomer = {{0x90}};
+    insert_entity(&newcomer, AUTHORIZATION_TYPE_PERSON, 900, 901);
+    release(id_text(&world_f));
+    assert_int_equal(ask("SELECT count(*) FROM sync.hold"), 0);
+    assert_int_equal(ask("SELECT count(*) FROM sync.history"), 2);
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignment"), 0);
+}
+
+static void death_ends_what_the_sweep_finds_and_what_comes_later(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    one(world_rule(1, DELEGATION_GRANT, "Read", 10), "DL-20");
+    struct delegation_change c =
+        world_event("sys.register.1", 300, DELEGATION_SCOPE, DELEGATION_REVOKE_ALL, 700);
+    c.from = c.to = (struct delegation_name){.present = false};
+    c.has_scope = c.scope_final = true;
+    c.scope_kind = DELEGATION_SCOPE_PARTY;
+    c.scope_ids = world_texts(id_text(&world_k));
+    one(c, "DL-40");
+    sweep_all();
+    assert_string_equal(effective_of(DELEGATION_SINGLE), "");
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignment"), 0);
+    assert_int_equal(ask("SELECT count(*) FROM dbo_history.auditassignmentresource"
+                         " WHERE audit_deleteoperation = 'altinn-sync/SYS/sys.register.1/300'"),
+                     1);
+    assert_int_equal(ask("SELECT sweep_state FROM sync.sys_scope"), 0);
+    one(world_rule(2, DELEGATION_GRANT, "Read", 900), "DL-26");
+}
+
+static void a_row_that_nobody_told_of_is_not_overwritten(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    run_sql("INSERT INTO dbo.assignment (id, fromid, toid, roleid, audit_validfrom)"
+            " VALUES (md5('a')::uuid, '%s', '%s', '" AUTHORIZATION_ROLE_RIGHTHOLDER "', now());"
+            "INSERT INTO dbo.assignmentresource (id, assignmentid, resourceid, policypath,"
+            " policyversion, audit_validfrom) VALUES (md5('b')::uuid, md5('a')::uuid,"
+            " md5('" SERVICE_TARGET "')::uuid, 'theirs', '1', now())",
+            id_text(&world_f), id_text(&world_k));
+    one(world_rule(1, DELEGATION_GRANT, "Read", 10), "DL-20");
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignmentresource WHERE policypath = 'theirs'"),
+                     1);
+    assert_int_equal(ask("SELECT count(*) FROM sync.pending WHERE dependency_kind = 'a3_event'"),
+                     1);
+    assert_int_equal(ask("SELECT count(*) FROM sync.deleg_key WHERE held_a3 = '{}'"
+                         " AND effective = '{read}'"),
+                     1);
+    /* Its event comes: Altinn 3 has the right by itself, and nothing is left to write. */
+    one(world_a3(5, DELEGATION_GRANT, "read", 20), "DL-23");
+    assert_int_equal(ask("SELECT count(*) FROM sync.pending"), 0);
+    assert_int_equal(ask("SELECT count(*) FROM sync.deleg_key WHERE held_a3 = '{read}'"), 1);
+}
+
+static void a_merged_party_takes_its_keys_and_rows_along(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    one(world_rule(1, DELEGATION_GRANT, "Read", 10), "DL-20");
+    one(world_role(70, DELEGATION_GRANT, "HADM", NULL, 100), "DL-20");
+    char ids[2 * SYNC_UUID_BUFFER];
+    (void)snprintf(ids, sizeof ids, "%s,%s", id_text(&world_k), id_text(&world_g));
+    struct delegation_change c =
+        world_event("sys.register.1", 301, DELEGATION_SCOPE, DELEGATION_MERGE, 700);
+    c.from = c.to = (struct delegation_name){.present = false};
+    c.has_scope = true;
+    c.scope_kind = DELEGATION_SCOPE_PARTY;
+    c.scope_ids = world_texts(ids);
+    one(c, "DL-45");
+    sweep_all();
+    assert_int_equal(ask("SELECT count(*) FROM sync.deleg_key WHERE to_id = '%s'"
+                         " AND effective <> '{}'",
+                         id_text(&world_g)),
+                     3);
+    assert_int_equal(ask("SELECT count(*) FROM sync.deleg_key WHERE to_id = '%s'"
+                         " AND (effective <> '{}' OR held_a3 <> '{}')",
+                         id_text(&world_k)),
+                     0);
+    assert_int_equal(
+        ask("SELECT count(*) FROM dbo.assignment WHERE toid = '%s'", id_text(&world_k)), 0);
+    assert_int_equal(
+        ask("SELECT count(*) FROM dbo.assignment WHERE toid = '%s'", id_text(&world_g)), 2);
+    one(world_rule(2, DELEGATION_REVOKE, "Read", 800), "DL-35"); /* it names the old party */
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignmentresource"), 0);
+}
+
+static void a_tick_raises_the_position_and_an_end_counts(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    struct delegation_change c =
+        world_event("a2.rule.1", 500, DELEGATION_CONTROL, DELEGATION_TICK, 10);
+    c.from = c.to = (struct delegation_name){.present = false};
+    one(c, "DL-104");
+    assert_int_equal(ask("SELECT pos FROM sync.stream_pos WHERE stream = 'a2.rule.1'"
+                         " AND topic = '" A2_TOPIC "'"),
+                     500);
+    struct delegation_change row = world_rule(1, DELEGATION_GRANT, "Read", 20);
+    world_snapshot(&row, 77);
+    one(row, "DL-20");
+    c.op = DELEGATION_END;
+    c.seq = 1;
+    c.has_snapshot_id = true;
+    c.snapshot_id = row.snapshot_id;
+    world_target(&c, DELEGATION_TARGET_RESOURCE, SERVICE_TARGET);
+    one(c, "DL-104");
+    assert_int_equal(ask("SELECT count(*) FROM sync.snapshot WHERE resource = '" SERVICE_TARGET "'"
+                         " AND decided = 1 AND counted = 1 AND snapshot_pos = 77"),
+                     1);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup(name, set_up)
@@ -135,6 +359,16 @@ int main(void)
         CASE(the_same_event_again_is_a_duplicate_without_a_lock),
         CASE(a_grant_writes_parent_row_document_and_stamps),
         CASE(the_last_revoke_removes_row_and_parent_and_stamps_history),
+        CASE(one_of_two_rules_keeps_the_row),
+        CASE(a_second_right_updates_the_row_once),
+        CASE(a_grant_and_its_revoke_in_one_batch_write_nothing),
+        CASE(a_role_brings_its_package_and_takes_it_away),
+        CASE(a_client_role_waits_for_its_relation_and_is_written_then),
+        CASE(an_unknown_party_is_held_and_released_in_order),
+        CASE(death_ends_what_the_sweep_finds_and_what_comes_later),
+        CASE(a_row_that_nobody_told_of_is_not_overwritten),
+        CASE(a_merged_party_takes_its_keys_and_rows_along),
+        CASE(a_tick_raises_the_position_and_an_end_counts),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
