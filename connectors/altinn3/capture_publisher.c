@@ -43,7 +43,7 @@ static void take_restart(struct capture_publisher *publisher)
         confirmed_lsn = recorded_lsn;
         publisher->stored_lsn = confirmed_lsn;
     }
-    publisher->has_begun = true;
+    atomic_store(&publisher->has_begun, true);
     publisher->sound_lsn = publisher->stored_lsn;
     atomic_store(&stream->confirmed_lsn, publisher->stored_lsn);
     sync_prefix_init(&publisher->prefix, publisher->units, CAPTURE_UNITS_MAX, confirmed_lsn);
@@ -79,7 +79,7 @@ static sync_status judge_database(struct capture_publisher *publisher, sync_stat
 /* Producer
  * ------------------------------------------------------------------------------------------- */
 
-static void *tag_of(const struct capture_publisher *publisher, uint64_t ticket)
+void *capture_tag(const struct capture_publisher *publisher, uint64_t ticket)
 {
     return (void *)(uintptr_t)((uint64_t)(publisher->session & 0xffff) << 48 | ticket);
 }
@@ -97,9 +97,13 @@ static void note_delivery(void *context, void *tag, bool stored, const struct sy
         publisher->failure = *err;
         return;
     }
+    uint64_t ticket = value & CAPTURE_TICK_TICKET;
+    if (ticket == CAPTURE_TICK_TICKET) {
+        return;
+    }
     publisher->delivered++;
     capture_count_delivered();
-    (void)sync_prefix_finish(&publisher->prefix, value & 0xffffffffffff);
+    (void)sync_prefix_finish(&publisher->prefix, ticket);
 }
 
 static sync_status open_producer(struct capture_publisher *publisher, struct sync_error *err)
@@ -166,7 +170,7 @@ static sync_status produce(struct capture_publisher *publisher, size_t at, struc
         .value = record.value,
         .headers = record.headers,
         .header_count = record.header_count,
-        .tag = tag_of(publisher, pending->ticket),
+        .tag = capture_tag(publisher, pending->ticket),
     };
     status = sync_kafka_produce(publisher->producer, &out, err);
     publisher->in_flight += sync_is_ok(status);
@@ -324,8 +328,10 @@ static void add_pending(struct capture_publisher *publisher, struct capture_even
 {
     size_t at = publisher->pending_count++;
     struct capture_item *item = &publisher->items[at];
-    void *row = item->row;
+    void *row = item->row, *answer = item->answer;
+    memset(answer, 0, publisher->entity->answer_size);
     *item = (struct capture_item){.row = event->row,
+                                  .answer = answer,
                                   .lsn = event->lsn,
                                   .sequence = event->sequence,
                                   .committed_us = event->committed_us,
@@ -464,6 +470,9 @@ static sync_status keep_position(struct capture_publisher *publisher, struct syn
     if (sync_is_ok(status) && publisher->is_reading && is_beat_due) {
         status = judge_database(publisher, beat(publisher, err), err);
     }
+    if (sync_is_ok(status) && publisher->is_reading && now_us >= publisher->retry_us) {
+        status = judge_database(publisher, capture_ticks_turn(publisher, err), err);
+    }
     return status;
 }
 
@@ -475,9 +484,9 @@ static sync_status keep_position(struct capture_publisher *publisher, struct syn
 static sync_status ask_topic(struct capture_publisher *publisher, struct sync_error *err)
 {
     char cluster_id[64];
-    int32_t partitions = 0;
-    sync_status status = sync_kafka_producer_describe(publisher->producer, publisher->topic,
-                                                      ASK_TOPIC_MS, cluster_id, &partitions, err);
+    sync_status status =
+        sync_kafka_producer_describe(publisher->producer, publisher->topic, ASK_TOPIC_MS,
+                                     cluster_id, &publisher->partition_count, err);
     publisher->is_topic_known = sync_is_ok(status);
     sync_health_set(SYNC_DEP_KAFKA, sync_is_ok(status));
     if (sync_is_ok(status)) {
@@ -506,10 +515,10 @@ static sync_status ask_topic(struct capture_publisher *publisher, struct sync_er
 static void ask_quiet(struct capture_publisher *publisher)
 {
     char cluster_id[64];
-    int32_t partitions = 0;
     struct sync_error err = {0};
-    sync_status status = sync_kafka_producer_describe(publisher->producer, publisher->topic,
-                                                      ASK_TOPIC_MS, cluster_id, &partitions, &err);
+    sync_status status =
+        sync_kafka_producer_describe(publisher->producer, publisher->topic, ASK_TOPIC_MS,
+                                     cluster_id, &publisher->partition_count, &err);
     if (!sync_is_ok(status)) {
         sync_log_error(SYNC_WARN, "kafka_unreachable", &err);
     }
@@ -566,7 +575,7 @@ void capture_publisher_drain(struct capture_publisher *publisher, int timeout_ms
         sync_health_beat(SYNC_LOOP_POLL);
         (void)sync_kafka_producer_poll(publisher->producer, 50); /* a count */
     }
-    if (publisher->has_begun &&
+    if (atomic_load(&publisher->has_begun) &&
         sync_prefix_confirmed(&publisher->prefix) != publisher->stored_lsn) {
         (void)store_position(publisher,
                              &err); /* else the tail is read again, with the same identities */
@@ -583,17 +592,22 @@ double capture_publisher_lag_seconds(const struct capture_publisher *publisher)
     return lag_us > 0 ? (double)lag_us / 1e6 : 0;
 }
 
-/* Rows of the items, behind them those of the events. */
+/* Rows of the items, behind them those of the events; answers of the items. */
 static bool make_rows(struct capture_publisher *publisher)
 {
-    size_t size = publisher->entity->row_size;
-    publisher->rows = calloc(2 * CAPTURE_ITEMS_MAX, size);
-    publisher->desk = calloc(1, publisher->entity->desk_size);
-    for (size_t i = 0; publisher->rows != NULL && i < CAPTURE_ITEMS_MAX; i++) {
-        publisher->items[i].row = publisher->rows + i * size;
-        publisher->events[i].row = publisher->rows + (CAPTURE_ITEMS_MAX + i) * size;
+    const struct capture_entity *entity = publisher->entity;
+    publisher->rows = calloc(2 * CAPTURE_ITEMS_MAX, entity->row_size);
+    publisher->answers = calloc(CAPTURE_ITEMS_MAX, entity->answer_size + 1);
+    publisher->desk = calloc(1, entity->desk_size);
+    if (!publisher->rows || !publisher->answers || !publisher->desk) {
+        return false;
     }
-    return publisher->rows != NULL && publisher->desk != NULL;
+    for (size_t i = 0; i < CAPTURE_ITEMS_MAX; i++) {
+        publisher->items[i].row = publisher->rows + i * entity->row_size;
+        publisher->items[i].answer = publisher->answers + i * entity->answer_size;
+        publisher->events[i].row = publisher->rows + (CAPTURE_ITEMS_MAX + i) * entity->row_size;
+    }
+    return true;
 }
 
 sync_status capture_publisher_init(struct capture_publisher *publisher,
@@ -630,5 +644,6 @@ void capture_publisher_done(struct capture_publisher *publisher)
     }
     sync_db_free(&publisher->db);
     free(publisher->desk);
+    free(publisher->answers);
     free(publisher->rows);
 }

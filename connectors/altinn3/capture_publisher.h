@@ -9,10 +9,12 @@
 
 #include "capture_queue.h"
 #include "capture_stream.h"
+#include "capture_ticks.h"
 #include <core/prefix.h>
 
 #define CAPTURE_UNITS_MAX    16384 /* transactions read and not delivered; then reading waits */
-#define CAPTURE_RECORD_BYTES 16384 /* struct, key, value and headers of one record */
+#define CAPTURE_TICK_TICKET  0xffffffffffffULL /* of marks: they belong to no transaction */
+#define CAPTURE_RECORD_BYTES 16384             /* struct, key, value and headers of one record */
 
 /* What the publisher knows of an item that has not been handed over yet. */
 struct capture_pending {
@@ -38,13 +40,14 @@ struct capture_publisher {
     struct capture_pending pending[CAPTURE_ITEMS_MAX]; /* of the same items */
     size_t pending_count;
     struct capture_event events[CAPTURE_ITEMS_MAX];
-    uint8_t *rows;                  /* of items and events */
-    uint64_t ticket;                /* of the open transaction */
-    bool is_topic_known, has_begun; /* begun: the first RESTART was taken */
-    bool is_open, is_reading;       /* reading: RESTART was taken, no new one is due */
-    bool has_failed;                /* a report said "not stored" */
-    struct sync_error failure;      /* the last such report */
-    unsigned session; /* of the producer's tags: reports of earlier ones count no more */
+    uint8_t *rows, *answers; /* of items and events; of items */
+    uint64_t ticket;         /* of the open transaction */
+    bool is_topic_known;
+    atomic_bool has_begun;     /* the first RESTART was taken; also others look */
+    bool is_open, is_reading;  /* reading: RESTART was taken, no new one is due */
+    bool has_failed;           /* a report said "not stored" */
+    struct sync_error failure; /* the last such report */
+    unsigned session;          /* of the producer's tags: reports of earlier ones count no more */
     size_t in_flight;
     uint64_t stored_lsn; /* in sync.source */
     uint64_t sound_lsn;  /* stored when the publication was last seen to be whole */
@@ -53,7 +56,12 @@ struct capture_publisher {
         retry_us;         /* monotonic */
     int64_t ask_pause_us; /* until what was not there is asked for again */
     size_t delivered;     /* records since the position was stored */
+    int32_t partition_count;
+    struct capture_ticks ticks;
 };
+
+/* Tag of a record: its ticket, and the session in which its report counts. Pure. */
+void *capture_tag(const struct capture_publisher *publisher, uint64_t ticket);
 
 /*
  * Fills a publisher that lies in zeroed memory; schema and stream outlive it.

@@ -152,8 +152,12 @@
 #define SYNC_CAPTURE_HEARTBEAT_MS 10000
 #define SYNC_CAPTURE_FEEDBACK_MS  10000
 #define SYNC_CAPTURE_UNRESOLVED_MS                                                                 \
-    30000 /* a message in neither table is asked for again so long                                 \
-           */
+    30000                         /* a message in neither table is asked for again so long         \
+                                   */
+#define SYNC_CAPTURE_TICK_MS 5000 /* watermarks go out every 10 s */
+#define SYNC_CAPTURE_DOCUMENT_MS                                                                   \
+    30000 /* a policy document that a row points at is asked for so long: it is written first, so  \
+           * that only a slow store keeps it away */
 
 /* Files
  * --------------------------------------------------------------------------------------------- */
