@@ -4,6 +4,7 @@
  */
 #include "capture.h"
 
+#include "capture_backfill.h"
 #include "capture_metrics.h"
 #include "capture_publisher.h"
 
@@ -26,6 +27,7 @@ struct capture {
     struct sync_http_server *probes;
     struct capture_stream stream;
     struct capture_publisher publisher;
+    struct capture_backfill *backfill; /* NULL: the entity has none */
     int64_t figures_us;
 };
 
@@ -73,6 +75,10 @@ static sync_status open_capture(struct capture *capture, const struct capture_en
     if (sync_is_ok(status)) {
         status = capture_publisher_init(&capture->publisher, config, &capture->stream, schema, err);
     }
+    if (sync_is_ok(status) && entity->load != NULL) {
+        status = capture_backfill_new(entity, config, schema, &capture->publisher.has_begun,
+                                      &capture->backfill, err);
+    }
     if (sync_is_ok(status)) {
         status = sync_http_probes_new(config->http_listen, &capture->probes, err);
     }
@@ -112,7 +118,14 @@ static sync_status run_threads(struct capture *capture, struct sync_error *err)
                          "start the stream thread: the system gives none");
     }
     sync_log(SYNC_INFO, "ready", SYNC_LOG_TEXT("http", sync_http_server_address(capture->probes)));
-    sync_status status = run_turns(capture, err);
+    sync_status status =
+        capture->backfill != NULL ? capture_backfill_start(capture->backfill, err) : SYNC_OK;
+    if (sync_is_ok(status)) {
+        status = run_turns(capture, err);
+    }
+    if (capture->backfill != NULL) {
+        capture_backfill_stop(capture->backfill);
+    }
     atomic_store(&capture->stream.ends, true); /* its last word tells the slot what was drained */
     (void)pthread_join(thread, NULL);
     if (sync_is_ok(status) && atomic_load(&capture->stream.broken)) {
@@ -138,6 +151,7 @@ sync_status sync_capture_altinn3_run(const struct capture_entity *entity,
         status = run_threads(capture, err);
     }
     sync_http_server_free(&capture->probes);
+    capture_backfill_free(&capture->backfill);
     capture_publisher_done(&capture->publisher);
     if (capture->stream.config) {
         capture_stream_done(&capture->stream);

@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const struct capture_entity capture_status;
+extern const struct capture_entity capture_status, capture_delegation;
 
-const struct capture_entity *const capture_entities[] = {&capture_status, NULL};
+const struct capture_entity *const capture_entities[] = {&capture_status, &capture_delegation,
+                                                         NULL};
 
 const struct capture_entity *capture_entity_find(const char *name)
 {
@@ -35,4 +36,16 @@ const char *capture_publication_of(const struct capture_entity *entity,
                                    const struct sync_config *config)
 {
     return (const char *)config + entity->publication_at;
+}
+
+const char *capture_backlog_of(const struct capture_entity *entity)
+{
+    const struct sync_processor *processor = entity->processor;
+    for (size_t i = 0; i < processor->route_count; i++) {
+        const struct sync_route *route = &processor->routes[i];
+        if (route->yields_to != NULL && route->inputs[0].from == SYNC_SYSTEM_ALTINN3) {
+            return route->inputs[0].topic;
+        }
+    }
+    return NULL;
 }

@@ -3,7 +3,8 @@
 
 #include <runtime/metrics.h>
 
-static struct sync_metric *dropped, *delivered, *unresolved, *lag, *retained, *gaps;
+static struct sync_metric *dropped, *delivered, *unresolved, *lag, *retained, *gaps, *backfill,
+    *progress;
 
 static const char *name;
 
@@ -24,6 +25,11 @@ void capture_metrics_init(const char *source)
                                "Bytes of log that the slot of a source keeps.", "source");
     gaps = sync_metric_new(SYNC_GAUGE, "source_gaps_open",
                            "Recorded gaps of a source that nobody has closed.", "source");
+    backfill = sync_metric_new(SYNC_COUNTER, "backfill_records_total",
+                               "Records of a load that the broker has acknowledged.", "source");
+    progress = sync_metric_new(SYNC_GAUGE, "backfill_progress_ratio",
+                               "How much of a table is loaded, by the estimate of its size.",
+                               "source,table");
 }
 
 void capture_count_dropped(const char *reason)
@@ -54,4 +60,14 @@ void capture_set_retained(int64_t bytes)
 void capture_set_gaps(int64_t open)
 {
     sync_metric_set(gaps, (double)open, SYNC_LABELS(name));
+}
+
+void capture_count_backfill(double rows)
+{
+    sync_metric_add(backfill, rows, SYNC_LABELS(name));
+}
+
+void capture_set_backfill(const char *table, double ratio)
+{
+    sync_metric_set(progress, ratio, SYNC_LABELS(name, table));
 }

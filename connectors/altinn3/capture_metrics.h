@@ -12,5 +12,7 @@ void capture_count_unresolved(void); /* published although something was not fou
 void capture_set_lag(double seconds);
 void capture_set_retained(int64_t bytes);
 void capture_set_gaps(int64_t open);
+void capture_count_backfill(double rows);                      /* delivered */
+void capture_set_backfill(const char *table, double progress); /* static name; 0 to 1 */
 
 #endif

@@ -20,7 +20,7 @@ static const struct sync_statement slot_statement = {
     "SELECT s.slot_name IS NOT NULL, coalesce(s.active, false),"
     " coalesce(s.slot_type = 'logical', false), coalesce(s.database = current_database(), false),"
     " s.plugin::text, s.wal_status::text, s.confirmed_flush_lsn::text,"
-    " coalesce((pg_current_wal_lsn() - s.restart_lsn)::int8, 0),"
+    " coalesce((pg_current_wal_lsn() - s.restart_lsn)::int8, 0), s.restart_lsn::text,"
     " (SELECT count(*) FROM sync.source_gap g WHERE g.name = $2 AND g.closed_at IS NULL)"
     " FROM (SELECT $1::text AS name) w LEFT JOIN pg_replication_slots s"
     " ON s.slot_name::text = w.name"};
@@ -149,7 +149,8 @@ sync_status capture_slot_read(struct sync_db *db, const struct capture_entity *e
         .here = sync_result_bool(row, 0, 3),
         .confirmed_lsn = read_lsn(row, 6),
         .retained_bytes = sync_result_int8(row, 0, 7),
-        .open_gaps = sync_result_int8(row, 0, 8),
+        .restart_lsn = read_lsn(row, 8),
+        .open_gaps = sync_result_int8(row, 0, 9),
         .publication_found = sync_result_bool(&results[1], 0, 0),
     };
     if (slot.found && !sync_result_is_null(row, 0, 4)) {
@@ -212,7 +213,7 @@ sync_status capture_source_check(const struct capture_entity *entity,
     if (strcmp(source->identity.system_id, identity->system_id) != 0) {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_SYSTEM_ID,
                          "the server's system id is %s, but %s is recorded: this is another "
-                         "database cluster; check database.dsn",
+                         "database cluster; check the DSN",
                          identity->system_id, source->identity.system_id);
     }
     if (source->identity.timeline != identity->timeline) {

@@ -24,6 +24,7 @@ struct capture_slot {
     char plugin[64];
     char wal_status[32];
     uint64_t confirmed_lsn;
+    uint64_t restart_lsn; /* nothing that is not confirmed was logged before it */
     int64_t retained_bytes;
     bool publication_found;
     int64_t open_gaps;

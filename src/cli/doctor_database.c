@@ -184,7 +184,8 @@ static void check_slot(struct doctor *doctor, const struct capture_entity *entit
     struct capture_source source = {0};
     struct capture_slot slot = {0};
     struct sync_error err = {0};
-    char init[96], publish[160];
+    char check[64], init[96], publish[160];
+    (void)snprintf(check, sizeof check, "slot of %s", entity->name);
     (void)snprintf(init, sizeof init, "run \"altinn-sync capture init %s\"", entity->name);
     (void)snprintf(publish, sizeof publish, "let the owner of the tables run %s",
                    entity->tables->publication_file);
@@ -193,22 +194,22 @@ static void check_slot(struct doctor *doctor, const struct capture_entity *entit
         status = capture_slot_read(db, entity, &source, &slot, &err);
     }
     if (!sync_is_ok(status)) {
-        doctor_finding(doctor, "slot", GRANTS_FIX, "%s", err.text);
+        doctor_finding(doctor, check, GRANTS_FIX, "%s", err.text);
         return;
     }
     if (!source.found) {
-        doctor_finding(doctor, "slot", init, "capture init was never run");
+        doctor_finding(doctor, check, init, "capture init was never run");
     } else if (!slot.found) {
-        doctor_finding(doctor, "slot", init, "slot %s is gone", source.slot);
+        doctor_finding(doctor, check, init, "slot %s is gone", source.slot);
     } else if (strcmp(slot.wal_status, "lost") == 0) {
-        doctor_finding(doctor, "slot", init, "slot %s lost its log", source.slot);
+        doctor_finding(doctor, check, init, "slot %s lost its log", source.slot);
     } else if (slot.open_gaps > 0) {
-        doctor_finding(doctor, "slot", "see \"altinn-sync capture status\"",
-                       "%" PRId64 " open gaps", slot.open_gaps);
+        doctor_finding(doctor, check, "see \"altinn-sync capture status\"", "%" PRId64 " open gaps",
+                       slot.open_gaps);
     } else if (!slot.publication_found) {
-        doctor_finding(doctor, "slot", publish, "publication %s lacks a table", source.publication);
+        doctor_finding(doctor, check, publish, "publication %s lacks a table", source.publication);
     } else {
-        doctor_good(doctor, "slot", "%s, %s, %.1f MiB of log kept", source.slot,
+        doctor_good(doctor, check, "%s, %s, %.1f MiB of log kept", source.slot,
                     slot.active ? "read" : "nobody reads it",
                     (double)slot.retained_bytes / 1048576);
     }

@@ -36,6 +36,7 @@ struct sync_config {
     int64_t echo_expected_s, outbox_keep_days;
     int64_t session_timeout_ms; /* kafka session, part of the convergence sum */
     char capture_slot[64], capture_publication[64];
+    char capture_delegation_slot[64], capture_delegation_publication[64];
     char capture_listen[SYNC_CONFIG_TEXT_MAX];
     char capture_token_file[SYNC_CONFIG_TEXT_MAX];
     int64_t capture_heartbeat_ms;
