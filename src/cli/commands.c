@@ -25,8 +25,8 @@ const struct sync_command sync_commands[] = {
      .needs_config = true,
      .run = sync_cli_capture,
      .help = "altinn2-status takes the calls of Altinn 2's batch job on capture.listen and answers "
-             "200 only after the broker has acknowledged every record. altinn3-status reads the "
-             "replication slot of Altinn 3. SIGTERM ends it cleanly.\n"
+             "200 only after the broker has acknowledged every record. altinn3-status and "
+             "altinn3-delegation read a replication slot of Altinn 3. SIGTERM ends it cleanly.\n"
              "\n"
              "  altinn-sync capture altinn2-status"},
     {.group = "Sources",
@@ -53,6 +53,24 @@ const struct sync_command sync_commands[] = {
              "capture, because it asks over a replication connection.\n"
              "\n"
              "  altinn-sync capture status altinn3-status"},
+    {.group = "Sources",
+     .words = "capture backfill",
+     .usage = "NAME start|pause|resume|cancel|status [--reason TEXT] [--rate N] [--watch]",
+     .summary = "load the whole current state beside live",
+     .needs_config = true,
+     .run = sync_cli_capture_backfill,
+     .help = "Orders to the running capture, which loads its tables chunk by chunk and sends them "
+             "to the backlog topic; live goes on. It may be stopped and killed at any moment: it "
+             "goes on behind the last chunk. At the end it says to every partition how much was "
+             "sent. status exits 4 when nothing was ever loaded, 3 when the load is paused or "
+             "cancelled.\n"
+             "\n"
+             "  --reason TEXT  why, for the audit; needed by all but status\n"
+             "  --rate N       at most N rows a second, with start and resume\n"
+             "  --watch        with status: show progress, rate and time left until it is over\n"
+             "\n"
+             "  altinn-sync capture backfill altinn3-delegation start --reason \"first load\"\n"
+             "  altinn-sync capture backfill altinn3-delegation status --watch"},
     {.group = "Looking",
      .words = "status",
      .usage = "[--watch] [--metrics HOST:PORT[,…]] [--interval DURATION] [--count N]",
