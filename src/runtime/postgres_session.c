@@ -10,7 +10,8 @@
 
 /*
  * A prepared statement keeps its plan. One made while a table was empty would scan it, or hash it
- * whole, when it is full, until statistics change; all our statements look keys up by an index.
+ * whole, when it is full, until statistics change; all our statements look keys up by an index. A
+ * scan that is left all the same counts as so dear that the server would compile it for seconds.
  */
 static const struct sync_statement session_settings = {
     "session_settings",
@@ -23,7 +24,8 @@ static const struct sync_statement session_settings = {
     " pg_catalog.current_setting('synchronous_commit'),"
     " pg_catalog.set_config('enable_seqscan', 'off', false),"
     " pg_catalog.set_config('enable_hashjoin', 'off', false),"
-    " pg_catalog.set_config('enable_mergejoin', 'off', false)",
+    " pg_catalog.set_config('enable_mergejoin', 'off', false),"
+    " pg_catalog.set_config('jit', 'off', false)",
 };
 #define COLUMN_SYNCHRONOUS_COMMIT 6
 

@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WORLD_KEYS    12
-#define WORLD_REFS    16
+#define WORLD_KEYS    16
+#define WORLD_REFS    24
 #define WORLD_MARKS   10
 #define WORLD_RIGHTS  8
 #define SECOND        1000000LL

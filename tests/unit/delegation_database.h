@@ -171,14 +171,17 @@ static inline void insert_relation(const struct sync_uuid *client, const struct 
 /* What tests leave behind: everything of ours, and edges. */
 static inline void clear_world(void)
 {
-    run_sql("TRUNCATE sync.deleg_key, sync.deleg_ref, sync.deleg_mark, sync.sys_scope, sync.alias,"
-            " sync.policy_document, sync.snapshot, sync.stream_pos, sync.pending, sync.history,"
-            " sync.seen, sync.hold, sync.parked, sync.outbox, sync.outcome_count, sync.decision,"
-            " sync.source, dbo.assignment, dbo.assignmentresource, dbo.assignmentinstance,"
-            " dbo.assignmentpackage, dbo.delegation, dbo.delegationpackage, dbo.delegationresource,"
-            " dbo_history.auditassignment, dbo_history.auditassignmentresource,"
-            " dbo_history.auditassignmentinstance, dbo_history.auditassignmentpackage,"
-            " dbo_history.auditdelegation, dbo_history.auditdelegationpackage RESTART IDENTITY;"
+    run_sql("DO $$ DECLARE t text; BEGIN SET LOCAL session_replication_role = replica;"
+            " FOREACH t IN ARRAY ARRAY['sync.deleg_key', 'sync.deleg_ref', 'sync.deleg_mark',"
+            " 'sync.sys_scope', 'sync.alias', 'sync.policy_document', 'sync.snapshot',"
+            " 'sync.stream_pos', 'sync.pending', 'sync.history', 'sync.seen', 'sync.hold',"
+            " 'sync.parked', 'sync.outbox', 'sync.outcome_count', 'sync.source', 'dbo.assignment',"
+            " 'dbo.assignmentresource', 'dbo.assignmentinstance', 'dbo.assignmentpackage',"
+            " 'dbo.delegation', 'dbo.delegationpackage', 'dbo_history.auditassignment',"
+            " 'dbo_history.auditassignmentresource', 'dbo_history.auditassignmentinstance',"
+            " 'dbo_history.auditassignmentpackage', 'dbo_history.auditdelegation',"
+            " 'dbo_history.auditdelegationpackage'] LOOP"
+            " EXECUTE 'DELETE FROM ' || t; END LOOP; END $$;"
             "UPDATE sync.resource_state SET phase = 2, sweep_state = 0, freeze_time = NULL,"
             " actions = '{read,write,sign,subscribe}'");
 }
