@@ -182,7 +182,7 @@ static sync_status make_sender(struct consumer *c, const char *target, struct sy
         .setting = c->options->home.setting,
         .application = application,
         .scope = c->scope,
-        .topic = sync_route_lane_topic(c->options->route),
+        .topic = sync_route_lane_topic(c->route),
         .target = target,
         .lane = sync_lane_store_find(store, target),
         .config = c->config,
@@ -205,7 +205,7 @@ static sync_status make_sender(struct consumer *c, const char *target, struct sy
 
 static sync_status make_senders(struct consumer *c, struct sync_error *err)
 {
-    const char *const *targets = c->options->route->targets;
+    const char *const *targets = c->route->targets;
     sync_status status = SYNC_OK;
     for (size_t i = 0; sync_is_ok(status) && targets != NULL && targets[i] != NULL; i++) {
         status = make_sender(c, targets[i], err);
@@ -233,7 +233,12 @@ static sync_status make_kafka(struct consumer *c, struct sync_error *err)
         .dev = c->config->dev,
         .properties = properties,
     };
-    return sync_kafka_consumer_new(&options, c->scope, c->topic, &c->kafka, err);
+    const char *topics[SYNC_ROUTE_INPUTS_MAX];
+    for (size_t i = 0; i < c->route->input_count; i++) {
+        topics[i] = c->route->inputs[i].topic;
+    }
+    return sync_kafka_consumer_new(&options, c->scope, topics, c->route->input_count, &c->kafka,
+                                   err);
 }
 
 /* Host, process and start time; for people only. */
@@ -395,6 +400,16 @@ static sync_status start_threads(struct consumer *c, pthread_t ret_threads[stati
     return SYNC_OK;
 }
 
+/* "a.v1,b.v1" */
+static void list_topics(const struct consumer *c, char *ret_text, size_t size)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < c->route->input_count && used < size; i++) {
+        used += (size_t)snprintf(ret_text + used, size - used, "%s%s", i > 0 ? "," : "",
+                                 c->route->inputs[i].topic);
+    }
+}
+
 static sync_status serve(struct consumer *c, const sigset_t *set, struct sync_error *err)
 {
     struct sync_http_server *probes = NULL;
@@ -406,9 +421,11 @@ static sync_status serve(struct consumer *c, const sigset_t *set, struct sync_er
     if (!sync_is_ok(status)) {
         return status; /* the process exits: what was made so far ends with it */
     }
+    char topics[256];
+    list_topics(c, topics, sizeof topics);
     sync_log(SYNC_INFO, "ready", SYNC_LOG_TEXT("http", sync_http_server_address(probes)),
              SYNC_LOG_TEXT("consumer", c->scope), SYNC_LOG_TEXT("group", c->scope),
-             SYNC_LOG_TEXT("topic", c->topic));
+             SYNC_LOG_TEXT("topic", topics));
     wait_for_end(c, set);
     limit_drain(set);
     drain(c, threads);
@@ -432,9 +449,13 @@ sync_status sync_consumer_run(const struct sync_consumer_options *options, struc
     c->options = options;
     c->config = options->config;
     c->scope = options->route->name;
-    c->topic = options->route->inputs[0].topic;
-    const struct sync_topic *topic = sync_topics_find(options->topics, c->topic);
-    c->sparse = topic != NULL && topic->sparse;
+    c->route = options->route;
+    c->place_end = sync_kafka_place(c->route->input_count, 0);
+    for (size_t i = 0; i < c->route->input_count; i++) {
+        const struct sync_topic *topic =
+            sync_topics_find(options->topics, c->route->inputs[i].topic);
+        c->sparse[i] = topic != NULL && topic->sparse;
+    }
     expect_health(c);
     sync_status status = make_parts(c, err);
     return sync_is_ok(status) ? serve(c, &set, err) : status;

@@ -16,9 +16,11 @@ static const struct sync_txn_limits altinn3_limits = {.lock_timeout_ms = SYNC_DB
 
 /* Where anything waits, held or parked; most sweeps find nothing and cost this statement. */
 static const struct sync_statement waiting_partitions = {
-    "sweep_waiting", "SELECT partition, bool_or(outcome = 4) FROM sync.outcome_count"
-                     " WHERE scope = $1 AND topic = $2 AND partition = ANY ($3)"
-                     " AND outcome IN (4, 5) AND n > 0 GROUP BY partition ORDER BY partition"};
+    "sweep_waiting", "SELECT w.place, bool_or(c.outcome = 4)"
+                     " FROM unnest($2::text[], $3::int[], $4::int[]) AS w (topic, partition, place)"
+                     " JOIN sync.outcome_count AS c ON c.scope = $1 AND c.topic = w.topic"
+                     " AND c.partition = w.partition AND c.outcome IN (4, 5) AND c.n > 0"
+                     " GROUP BY w.place ORDER BY w.place"};
 
 enum step {
     STEP_MORE,
@@ -26,16 +28,17 @@ enum step {
     STEP_STOP, /* the database is in trouble, or the partition is not ours */
 };
 
-static void begin_batch(struct consumer *c, int32_t partition)
+static void begin_batch(struct consumer *c, int32_t place)
 {
     struct consumer_apply *a = &c->apply;
+    struct sync_place at = consumer_place(c, place);
     sync_arena_reset(&a->arena, 0);
     a->batch = (struct sync_batch){
         .processor = a->applier.processor,
         .route = a->applier.route,
         .scope = c->scope,
-        .topic = c->topic,
-        .partition = partition,
+        .topic = at.topic,
+        .partition = at.partition,
         .arena = &a->arena,
     };
 }
@@ -43,17 +46,16 @@ static void begin_batch(struct consumer *c, int32_t partition)
 /* Transactions -------------------------------------------------------------------------------- */
 
 /* Begins one behind the gate; ret_mine false: another owns the partition, and none is open. */
-static sync_status begin(struct consumer *c, int32_t partition, bool *ret_mine,
-                         struct sync_error *err)
+static sync_status begin(struct consumer *c, int32_t place, bool *ret_mine, struct sync_error *err)
 {
     struct consumer_apply *a = &c->apply;
-    struct sync_place place = consumer_place(c, partition);
+    struct sync_place at = consumer_place(c, place);
     bool mine = false;
     sync_status status = sync_txn_begin(a->db, &altinn3_limits, &a->batch.now_us, err);
     if (!sync_is_ok(status)) {
         return status;
     }
-    status = sync_gate_share(a->db, &place, a->partitions[partition].epoch, &mine, err);
+    status = sync_gate_share(a->db, &at, a->places[place].epoch, &mine, err);
     if (!sync_is_ok(status) || !mine) {
         sync_txn_rollback(a->db);
     }
@@ -71,9 +73,9 @@ static sync_status end(struct consumer *c, sync_status status, struct sync_error
     return status;
 }
 
-static enum step meet_fence(struct consumer *c, int32_t partition)
+static enum step meet_fence(struct consumer *c, int32_t place)
 {
-    consumer_fence(c, partition, c->apply.partitions[partition].epoch, sync_clock_monotonic_us());
+    consumer_fence(c, place, c->apply.places[place].epoch, sync_clock_monotonic_us());
     return STEP_STOP;
 }
 
@@ -129,27 +131,27 @@ static enum step meet_success(struct consumer *c, const struct sync_key *keys, s
     return STEP_MORE;
 }
 
-static enum step adopt(struct consumer *c, int32_t partition)
+static enum step adopt(struct consumer *c, int32_t place)
 {
     struct consumer_apply *a = &c->apply;
-    struct sync_place place = consumer_place(c, partition);
+    struct sync_place at = consumer_place(c, place);
     struct sync_key *keys = NULL;
     struct sync_error err = {0};
     size_t count = 0;
     size_t lane_effects = 0;
     bool mine = false;
-    begin_batch(c, partition);
-    sync_status status = a->applier.store->adoptable(
-        a->db, &place, &a->sweep.after, a->sweep.ids_max, &a->arena, &keys, &count, &err);
+    begin_batch(c, place);
+    sync_status status = a->applier.store->adoptable(a->db, &at, &a->sweep.after, a->sweep.ids_max,
+                                                     &a->arena, &keys, &count, &err);
     if (!sync_is_ok(status)) {
         return meet_trouble(c, &err);
     }
     if (count == 0) {
         return STEP_DONE;
     }
-    status = begin(c, partition, &mine, &err);
+    status = begin(c, place, &mine, &err);
     if (sync_is_ok(status) && !mine) {
-        return meet_fence(c, partition);
+        return meet_fence(c, place);
     }
     if (sync_is_ok(status)) {
         status = sync_apply_batch(&a->applier, &a->batch, keys, count, &lane_effects, &err);
@@ -162,20 +164,20 @@ static enum step adopt(struct consumer *c, int32_t partition)
 /* Ageing -------------------------------------------------------------------------------------- */
 
 /* In a transaction of its own: the counts are what a transaction locks last. */
-static enum step age(struct consumer *c, int32_t partition)
+static enum step age(struct consumer *c, int32_t place)
 {
     struct consumer_apply *a = &c->apply;
-    struct sync_place place = consumer_place(c, partition);
+    struct sync_place at = consumer_place(c, place);
     struct sync_error err = {0};
     size_t aged = 0;
     bool mine = false;
-    begin_batch(c, partition);
-    sync_status status = begin(c, partition, &mine, &err);
+    begin_batch(c, place);
+    sync_status status = begin(c, place, &mine, &err);
     if (sync_is_ok(status) && !mine) {
-        return meet_fence(c, partition);
+        return meet_fence(c, place);
     }
     if (sync_is_ok(status)) {
-        status = sync_housekeeping_age(&a->housekeeping, &place, a->batch.now_us, &aged, &err);
+        status = sync_housekeeping_age(&a->housekeeping, &at, a->batch.now_us, &aged, &err);
         status = end(c, status, &err);
     }
     if (!sync_is_ok(status)) {
@@ -187,8 +189,8 @@ static enum step age(struct consumer *c, int32_t partition)
 /* The sweep ----------------------------------------------------------------------------------- */
 
 struct waiting {
-    int32_t partitions[CONSUMER_PARTITIONS_MAX];
-    bool held[CONSUMER_PARTITIONS_MAX];
+    int32_t places[CONSUMER_PLACES_MAX];
+    bool held[CONSUMER_PLACES_MAX];
     size_t count;
 };
 
@@ -196,7 +198,7 @@ static sync_status find_waiting(struct consumer *c, struct waiting *ret_waiting,
                                 struct sync_error *err)
 {
     struct consumer_apply *a = &c->apply;
-    int32_t mine[CONSUMER_PARTITIONS_MAX];
+    int32_t mine[CONSUMER_PLACES_MAX];
     size_t count = consumer_owned(c, mine);
     ret_waiting->count = 0;
     if (count == 0) {
@@ -206,12 +208,12 @@ static sync_status find_waiting(struct consumer *c, struct waiting *ret_waiting,
     struct sync_params params;
     sync_params_init(&params, &a->arena);
     sync_params_text(&params, c->scope);
-    sync_params_text(&params, c->topic);
+    consumer_places_params(c, mine, count, &params);
     sync_params_int4_array(&params, mine, NULL, count);
     SYNC_RESULT rows = {0};
     sync_status status = sync_db_exec(a->db, &waiting_partitions, &params, &rows, err);
     for (int i = 0; sync_is_ok(status) && i < rows.rows; i++) {
-        ret_waiting->partitions[i] = sync_result_int4(&rows, i, 0);
+        ret_waiting->places[i] = sync_result_int4(&rows, i, 0);
         ret_waiting->held[i] = sync_result_bool(&rows, i, 1);
         ret_waiting->count++;
     }
@@ -219,12 +221,12 @@ static sync_status find_waiting(struct consumer *c, struct waiting *ret_waiting,
 }
 
 /* All of one partition, adoption before ageing: STEP_MORE when the time is used up. */
-static enum step sweep_partition(struct consumer *c, int32_t partition, bool held, int64_t until_us)
+static enum step sweep_partition(struct consumer *c, int32_t place, bool held, int64_t until_us)
 {
     enum step step = STEP_MORE;
     bool adopting = true;
     while (step == STEP_MORE && !atomic_load(&c->stopping)) {
-        step = adopting ? adopt(c, partition) : age(c, partition);
+        step = adopting ? adopt(c, place) : age(c, place);
         sync_health_beat(SYNC_LOOP_APPLY);
         if (adopting && held && step == STEP_DONE) {
             adopting = false;
@@ -248,18 +250,18 @@ bool consumer_adopt(struct consumer *c)
         step = meet_trouble(c, &err);
     }
     for (size_t i = 0; step == STEP_DONE && i < waiting.count; i++) {
-        if (waiting.partitions[i] < at->partition) {
+        if (waiting.places[i] < at->place) {
             continue;
         }
-        if (waiting.partitions[i] != at->partition || at->ids_max == 0) {
-            *at = (struct consumer_sweep_place){.partition = waiting.partitions[i],
+        if (waiting.places[i] != at->place || at->ids_max == 0) {
+            *at = (struct consumer_sweep_place){.place = waiting.places[i],
                                                 .ids_max = SYNC_ADOPTION_IDS_MAX};
         }
-        step = sweep_partition(c, at->partition, waiting.held[i], until_us);
+        step = sweep_partition(c, at->place, waiting.held[i], until_us);
     }
     if (step == STEP_MORE) {
         return false;
     }
-    *at = (struct consumer_sweep_place){.partition = 0};
+    *at = (struct consumer_sweep_place){.place = 0};
     return true;
 }

@@ -14,9 +14,25 @@
 #define PROBE_FIRST_MS  1000
 #define COMMAND_WAIT_MS 5
 
-struct sync_place consumer_place(const struct consumer *c, int32_t partition)
+struct sync_place consumer_place(const struct consumer *c, int32_t place)
 {
-    return (struct sync_place){c->scope, c->topic, partition};
+    return (struct sync_place){c->scope, c->route->inputs[sync_kafka_place_topic(place)].topic,
+                               sync_kafka_place_partition(place)};
+}
+
+void consumer_places_params(const struct consumer *c, const int32_t *places, size_t count,
+                            struct sync_params *params)
+{
+    struct sync_bytes *topics = sync_arena_take_array(params->arena, count, sizeof *topics);
+    int32_t *partitions = sync_arena_take_array(params->arena, count, sizeof *partitions);
+    SYNC_ASSERT(topics != NULL && partitions != NULL); /* the arena is far larger */
+    for (size_t i = 0; i < count; i++) {
+        struct sync_place at = consumer_place(c, places[i]);
+        topics[i] = sync_bytes_text(at.topic);
+        partitions[i] = at.partition;
+    }
+    sync_params_text_array(params, topics, count);
+    sync_params_int4_array(params, partitions, NULL, count);
 }
 
 void consumer_command(struct consumer *c, const void *command, size_t size)
@@ -30,24 +46,29 @@ void consumer_command(struct consumer *c, const void *command, size_t size)
     sync_wake_raise(&c->poll_wake);
 }
 
-void consumer_read(struct consumer *c, int32_t partition, int64_t offset)
+size_t consumer_reads_size(const struct consumer_reads *reads)
 {
-    struct consumer_reads reads = {.command = {COMMAND_READ, c->apply.generation, partition, 0},
-                                   .count = 1,
-                                   .partitions = {partition},
-                                   .offsets = {offset}};
-    consumer_command(c, &reads, sizeof reads);
+    return offsetof(struct consumer_reads, starts) + reads->count * sizeof reads->starts[0];
 }
 
-void consumer_stop_partition(struct consumer *c, int32_t partition, const struct sync_error *err)
+void consumer_read(struct consumer *c, int32_t place, int64_t offset)
 {
-    struct consumer_partition *p = &c->apply.partitions[partition];
+    struct consumer_reads reads;
+    reads.command = (struct consumer_command){COMMAND_READ, c->apply.generation, place, 0};
+    reads.count = 1;
+    reads.starts[0] = (struct sync_kafka_start){offset, place};
+    consumer_command(c, &reads, consumer_reads_size(&reads));
+}
+
+void consumer_stop_partition(struct consumer *c, int32_t place, const struct sync_error *err)
+{
+    struct consumer_partition *p = &c->apply.places[place];
     if (p->state == PARTITION_STOPPED) {
         return;
     }
     p->state = PARTITION_STOPPED;
     sync_log_error(SYNC_ERROR, "partition stopped", err);
-    struct consumer_command command = {COMMAND_DROP, c->apply.generation, partition, 0};
+    struct consumer_command command = {COMMAND_DROP, c->apply.generation, place, 0};
     consumer_command(c, &command, sizeof command);
 }
 
@@ -60,25 +81,31 @@ void consumer_wake_senders(struct consumer *c)
     }
 }
 
-void consumer_own_lanes(struct consumer *c, int32_t partition, int64_t epoch)
+/* Lanes are those of the first topic: its places are numbered as its partitions. */
+static bool has_lanes(int32_t place)
 {
-    for (size_t i = 0; i < c->sender_count; i++) {
-        sync_sender_own(c->senders[i], partition, epoch);
+    return sync_kafka_place_topic(place) == 0;
+}
+
+void consumer_own_lanes(struct consumer *c, int32_t place, int64_t epoch)
+{
+    for (size_t i = 0; has_lanes(place) && i < c->sender_count; i++) {
+        sync_sender_own(c->senders[i], sync_kafka_place_partition(place), epoch);
     }
 }
 
-void consumer_disown_lanes(struct consumer *c, int32_t partition)
+void consumer_disown_lanes(struct consumer *c, int32_t place)
 {
-    for (size_t i = 0; i < c->sender_count; i++) {
-        sync_sender_disown(c->senders[i], partition);
+    for (size_t i = 0; has_lanes(place) && i < c->sender_count; i++) {
+        sync_sender_disown(c->senders[i], sync_kafka_place_partition(place));
     }
 }
 
 void consumer_disown_all(struct consumer *c)
 {
-    for (int32_t i = 0; i < CONSUMER_PARTITIONS_MAX; i++) {
-        if (c->apply.partitions[i].state == PARTITION_OWNED ||
-            c->apply.partitions[i].state == PARTITION_STOPPED) {
+    for (int32_t i = 0; i < c->place_end; i++) {
+        if (c->apply.places[i].state == PARTITION_OWNED ||
+            c->apply.places[i].state == PARTITION_STOPPED) {
             consumer_disown_lanes(c, i);
         }
     }
@@ -180,15 +207,15 @@ static void watch_fenced(struct consumer *c, int64_t now_us)
     (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_FENCED,
                     "consume %s: another process owns its partitions and the group assigned none "
                     "for %d s; start this one again if it should help",
-                    c->topic, SYNC_FENCED_WAIT_MS / 1000);
+                    c->scope, SYNC_FENCED_WAIT_MS / 1000);
     consumer_fail(c, &err);
 }
 
 static void ask_sender(struct consumer *c, struct sync_sender *sender, int64_t now_us)
 {
     for (int32_t i = sync_sender_fenced(sender); i >= 0; i = sync_sender_fenced(sender)) {
-        if (c->apply.partitions[i].state == PARTITION_OWNED) {
-            consumer_fence(c, i, c->apply.partitions[i].epoch, now_us);
+        if (c->apply.places[i].state == PARTITION_OWNED) {
+            consumer_fence(c, i, c->apply.places[i].epoch, now_us);
         }
     }
     struct sync_error err = {0};

@@ -43,18 +43,25 @@ static void declare(void)
 
 /* Building ------------------------------------------------------------------------------------ */
 
+/* A batch is of one place. */
+static int32_t place_of_batch(const struct consumer *c)
+{
+    return ((const struct consumer_record *)c->apply.items[0])->place;
+}
+
 static bool build_batch(struct consumer *c)
 {
     struct consumer_apply *a = &c->apply;
     const struct consumer_record *first = a->items[0];
-    const struct consumer_partition *p = &a->partitions[first->partition];
+    const struct consumer_partition *p = &a->places[first->place];
+    struct sync_place at = consumer_place(c, first->place);
     sync_arena_reset(&a->arena, 0);
     a->batch = (struct sync_batch){
         .processor = a->applier.processor,
         .route = a->applier.route,
         .scope = c->scope,
-        .topic = c->topic,
-        .partition = first->partition,
+        .topic = at.topic,
+        .partition = at.partition,
         .arena = &a->arena,
         .record_count = a->item_count,
     };
@@ -89,19 +96,19 @@ static void stop_behind_gate(struct consumer *c)
 /* Attempt ------------------------------------------------------------------------------------- */
 
 /* The gate let nobody through: whose partition is it, and where does it stand? */
-static enum attempt meet_gate(struct consumer *c, int32_t partition)
+static enum attempt meet_gate(struct consumer *c, int32_t place)
 {
-    struct consumer_partition *p = &c->apply.partitions[partition];
-    struct sync_place place = consumer_place(c, partition);
+    struct consumer_partition *p = &c->apply.places[place];
+    struct sync_place at = consumer_place(c, place);
     struct sync_owner owner = {0};
     struct sync_error err = {0};
-    sync_status status = sync_owner_read(c->apply.db, &place, &owner, &err);
+    sync_status status = sync_owner_read(c->apply.db, &at, &owner, &err);
     if (!sync_is_ok(status)) {
         consumer_trouble(c, &err, sync_clock_monotonic_us());
         return ATTEMPT_LATER;
     }
     if (owner.epoch != p->epoch) {
-        consumer_fence(c, partition, p->epoch, sync_clock_monotonic_us());
+        consumer_fence(c, place, p->epoch, sync_clock_monotonic_us());
         return ATTEMPT_DROPPED;
     }
     if (owner.position > p->position) {
@@ -124,16 +131,16 @@ static sync_status apply_inside(struct consumer *c, bool *ret_passed, size_t *re
 {
     struct consumer_apply *a = &c->apply;
     const struct consumer_record *last = a->items[a->item_count - 1];
-    const struct consumer_partition *p = &a->partitions[last->partition];
-    struct sync_place place = consumer_place(c, last->partition);
+    const struct consumer_partition *p = &a->places[last->place];
+    struct sync_place at = consumer_place(c, last->place);
     struct sync_gate gate = {
         .epoch = p->epoch,
         .first = a->batch.records[0].offset,
         .last = last->offset,
         .tail = consumer_record_digest(last),
-        .sparse = c->sparse,
+        .sparse = c->sparse[sync_kafka_place_topic(last->place)],
     };
-    sync_status status = sync_gate_pass(a->db, &place, &gate, ret_passed, err);
+    sync_status status = sync_gate_pass(a->db, &at, &gate, ret_passed, err);
     if (!sync_is_ok(status) || !*ret_passed) {
         return status;
     }
@@ -198,7 +205,7 @@ static enum attempt meet_failure(struct consumer *c, const struct sync_error *er
 {
     struct consumer_apply *a = &c->apply;
     const struct consumer_record *first = a->items[0];
-    struct consumer_partition *p = &a->partitions[first->partition];
+    struct consumer_partition *p = &a->places[first->place];
     sync_metric_add(retries_total, 1, SYNC_LABELS(c->scope, "database"));
     if (is_day_missing(c, err)) {
         struct sync_error again = *err;
@@ -229,7 +236,7 @@ static enum attempt attempt(struct consumer *c)
     struct sync_error err = {0};
     size_t lane_effects = 0;
     bool passed = false;
-    int32_t partition = a->batch.partition;
+    int32_t place = place_of_batch(c);
     int64_t from_us = sync_clock_monotonic_us();
     sync_apply_intake(&a->applier, &a->batch);
     observe(c, "decode", from_us);
@@ -240,7 +247,7 @@ static enum attempt attempt(struct consumer *c)
     status = apply_inside(c, &passed, &lane_effects, &err);
     if (!sync_is_ok(status) || !passed) {
         sync_txn_rollback(a->db);
-        return sync_is_ok(status) ? meet_gate(c, partition) : meet_failure(c, &err);
+        return sync_is_ok(status) ? meet_gate(c, place) : meet_failure(c, &err);
     }
     stop_behind_gate(c);
     from_us = sync_clock_monotonic_us();
@@ -250,9 +257,9 @@ static enum attempt attempt(struct consumer *c)
     if (err.class != SYNC_CLASS_OK && err.code == SYNC_CODE_IN_DOUBT) {
         sync_log_error(SYNC_WARN, "commit in doubt", &err);
         a->doubt.open = true;
-        a->doubt.partition = partition;
+        a->doubt.place = place;
         a->doubt.generation = a->generation;
-        a->doubt.epoch = a->partitions[partition].epoch;
+        a->doubt.epoch = a->places[place].epoch;
         a->doubt.last = a->batch.records[a->batch.record_count - 1].offset;
         a->retry_at_us = 0;
         return ATTEMPT_DOUBT;
@@ -264,7 +271,7 @@ static enum attempt attempt(struct consumer *c)
 
 /* More than half of the last records parked: a wrong schema, not poison. Another start clears it.
  */
-static void watch_parked(struct consumer *c, struct consumer_partition *p, int32_t partition)
+static void watch_parked(struct consumer *c, struct consumer_partition *p, int32_t place)
 {
     const struct sync_batch *batch = &c->apply.batch;
     for (size_t i = 0; i < batch->record_count; i++) {
@@ -283,8 +290,9 @@ static void watch_parked(struct consumer *c, struct consumer_partition *p, int32
         (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_SCHEMA_MISMATCH,
                         "apply %s:%d: %zu of the last %d records were parked; \"altinn-sync parked "
                         "list\" says why, a restart goes on",
-                        c->topic, partition, p->window_parked, SYNC_PARK_WINDOW);
-        consumer_stop_partition(c, partition, &err);
+                        c->apply.batch.topic, c->apply.batch.partition, p->window_parked,
+                        SYNC_PARK_WINDOW);
+        consumer_stop_partition(c, place, &err);
     }
 }
 
@@ -292,7 +300,7 @@ static void watch_parked(struct consumer *c, struct consumer_partition *p, int32
 static void on_done(struct consumer *c, bool still_ours)
 {
     struct consumer_apply *a = &c->apply;
-    struct consumer_partition *p = &a->partitions[a->batch.partition];
+    struct consumer_partition *p = &a->places[place_of_batch(c)];
     a->retry_delay_ms = SYNC_BACKOFF_FIRST_MS;
     sync_apply_count(&a->applier, &a->batch);
     sync_metric_set(progress, (double)sync_clock_wall_us() / 1e6, SYNC_LABELS(c->scope));
@@ -305,7 +313,7 @@ static void on_done(struct consumer *c, bool still_ours)
         p->refused_offset = -1;
         p->gone_tries = 0;
         p->records_max = p->records_max * 2 < most ? p->records_max * 2 : most;
-        watch_parked(c, p, a->batch.partition);
+        watch_parked(c, p, place_of_batch(c));
     }
     consumer_give_back(c, true);
 }
@@ -347,10 +355,10 @@ void consumer_settle_doubt(struct consumer *c, int64_t now_us)
     if (!a->doubt.open || a->breaker.open || now_us < a->retry_at_us) {
         return;
     }
-    struct sync_place place = consumer_place(c, a->doubt.partition);
+    struct sync_place at = consumer_place(c, a->doubt.place);
     struct sync_owner owner = {0};
     struct sync_error err = {0};
-    sync_status status = sync_owner_settle(a->db, &place, &owner, &err);
+    sync_status status = sync_owner_settle(a->db, &at, &owner, &err);
     if (!sync_is_ok(status)) {
         consumer_trouble(c, &err, sync_clock_monotonic_us());
         return; /* the old backend may still wait: asked again */
@@ -364,22 +372,23 @@ void consumer_settle_doubt(struct consumer *c, int64_t now_us)
     bool fenced = owner.epoch != a->doubt.epoch;
     sync_metric_add(in_doubt_total, 1, SYNC_LABELS(c->scope, fenced ? "fenced" : "not_done"));
     if (fenced) {
-        consumer_fence(c, a->doubt.partition, a->doubt.epoch, sync_clock_monotonic_us());
+        consumer_fence(c, a->doubt.place, a->doubt.epoch, sync_clock_monotonic_us());
     } else if (a->doubt.generation == a->generation && a->item_count > 1) {
         /* Perhaps the time for COMMIT was too short behind so many. */
-        a->partitions[a->doubt.partition].records_max = a->item_count / 2;
+        a->places[a->doubt.place].records_max = a->item_count / 2;
     }
     consumer_give_back(c, false);
 }
 
 /* Fences -------------------------------------------------------------------------------------- */
 
-void consumer_fence(struct consumer *c, int32_t partition, int64_t epoch, int64_t now_us)
+void consumer_fence(struct consumer *c, int32_t place, int64_t epoch, int64_t now_us)
 {
-    struct consumer_partition *p = &c->apply.partitions[partition];
+    struct consumer_partition *p = &c->apply.places[place];
+    struct sync_place at = consumer_place(c, place);
     declare();
-    sync_log(SYNC_WARN, "fenced", SYNC_LOG_TEXT("topic", c->topic),
-             SYNC_LOG_NUMBER("partition", partition), SYNC_LOG_NUMBER("epoch", epoch));
+    sync_log(SYNC_WARN, "fenced", SYNC_LOG_TEXT("topic", at.topic),
+             SYNC_LOG_NUMBER("partition", at.partition), SYNC_LOG_NUMBER("epoch", epoch));
     sync_metric_add(fenced_total, 1, SYNC_LABELS(c->scope));
     if (p->state != PARTITION_OWNED || p->epoch != epoch) {
         return; /* lost already by the group, perhaps assigned anew */
@@ -388,7 +397,7 @@ void consumer_fence(struct consumer *c, int32_t partition, int64_t epoch, int64_
     if (c->apply.fenced_at_us == 0) {
         c->apply.fenced_at_us = now_us;
     }
-    consumer_disown_lanes(c, partition);
-    struct consumer_command command = {COMMAND_DROP, c->apply.generation, partition, 0};
+    consumer_disown_lanes(c, place);
+    struct consumer_command command = {COMMAND_DROP, c->apply.generation, place, 0};
     consumer_command(c, &command, sizeof command);
 }

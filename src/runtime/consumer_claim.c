@@ -11,10 +11,16 @@
 
 #define CLAIM_RETRY_FIRST_MS 200
 
-static struct consumer_partition *partition_of(struct consumer *c, int32_t partition)
+size_t consumer_assignment_size(const struct consumer_assignment *assignment)
 {
-    SYNC_ASSERT(partition >= 0 && partition < CONSUMER_PARTITIONS_MAX);
-    return &c->apply.partitions[partition];
+    return offsetof(struct consumer_assignment, places) +
+           assignment->count * sizeof assignment->places[0];
+}
+
+static struct consumer_partition *partition_of(struct consumer *c, int32_t place)
+{
+    SYNC_ASSERT(place >= 0 && place < c->place_end);
+    return &c->apply.places[place];
 }
 
 /* Assignments --------------------------------------------------------------------------------- */
@@ -23,15 +29,15 @@ static void forget_all(struct consumer *c, uint32_t generation)
 {
     consumer_disown_all(c);
     c->apply.generation = generation;
-    for (int32_t i = 0; i < CONSUMER_PARTITIONS_MAX; i++) {
-        c->apply.partitions[i].state = PARTITION_NONE;
+    for (int32_t i = 0; i < c->place_end; i++) {
+        c->apply.places[i].state = PARTITION_NONE;
     }
     c->apply.claims_due = false;
 }
 
-static void partition_begin(struct consumer *c, int32_t partition)
+static void partition_begin(struct consumer *c, int32_t place)
 {
-    struct consumer_partition *p = partition_of(c, partition);
+    struct consumer_partition *p = partition_of(c, place);
     *p = (struct consumer_partition){
         .state = PARTITION_NEW,
         .high = -1,
@@ -47,11 +53,11 @@ static void refuse_cluster(struct consumer *c, const char *cluster_id)
     (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_CLUSTER,
                     "claim %s: the cluster is %s, topics.yaml names %s; correct "
                     "kafka.bootstrap_servers, or cluster.id in topics.yaml",
-                    c->topic, cluster_id, c->options->topics->cluster_id);
+                    c->route->inputs[0].topic, cluster_id, c->options->topics->cluster_id);
     consumer_fail(c, &err);
 }
 
-/* The topic must have the partitions that lanes are computed with. */
+/* Each topic must have the partitions that lanes are computed with. */
 static bool check_assignment(struct consumer *c, const struct consumer_assignment *assignment)
 {
     const struct sync_topics *topics = c->options->topics;
@@ -59,15 +65,19 @@ static bool check_assignment(struct consumer *c, const struct consumer_assignmen
         refuse_cluster(c, assignment->cluster_id);
         return false;
     }
-    const struct sync_topic *topic = sync_topics_find(topics, c->topic);
-    if (topic != NULL && topic->partitions != assignment->partitions_total) {
-        struct sync_error err = {0};
-        (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_TOPIC_REFUSED,
-                        "claim %s: it has %d partitions, topics.yaml says %d; correct topics.yaml, "
-                        "or make the topic anew before anything is in it",
-                        c->topic, assignment->partitions_total, topic->partitions);
-        consumer_fail(c, &err);
-        return false;
+    for (size_t i = 0; i < c->route->input_count; i++) {
+        const char *name = c->route->inputs[i].topic;
+        const struct sync_topic *topic = sync_topics_find(topics, name);
+        if (topic != NULL && topic->partitions != assignment->partitions_total[i]) {
+            struct sync_error err = {0};
+            (void)sync_fail(
+                &err, SYNC_CLASS_FATAL, SYNC_CODE_TOPIC_REFUSED,
+                "claim %s: it has %d partitions, topics.yaml says %d; correct topics.yaml, "
+                "or make the topic anew before anything is in it",
+                name, assignment->partitions_total[i], topic->partitions);
+            consumer_fail(c, &err);
+            return false;
+        }
     }
     return true;
 }
@@ -81,9 +91,10 @@ static void on_assigned(struct consumer *c, const struct consumer_assignment *as
         return;
     }
     for (size_t i = 0; i < assignment->count; i++) {
-        partition_begin(c, assignment->partitions[i]);
+        partition_begin(c, assignment->places[i]);
     }
-    c->apply.assignment = *assignment;
+    c->apply.assignment = (struct consumer_assignment){.count = assignment->count};
+    memcpy(&c->apply.assignment, assignment, consumer_assignment_size(assignment));
     c->apply.comparing = true;
     c->apply.claims_due = true;
     c->apply.claim_at_us = now_us;
@@ -94,7 +105,7 @@ static void on_assigned(struct consumer *c, const struct consumer_assignment *as
 
 static void on_marks(struct consumer *c, const struct consumer_event *event)
 {
-    struct consumer_partition *p = partition_of(c, event->partition);
+    struct consumer_partition *p = partition_of(c, event->place);
     if (p->state == PARTITION_STARTING) {
         p->start = strcmp(c->config->consumer_start, "latest") == 0 ? event->high : event->low;
         p->state = PARTITION_CLAIMING;
@@ -106,41 +117,42 @@ static void on_marks(struct consumer *c, const struct consumer_event *event)
 /* The broker has no record where we asked: perhaps only the one just below us is gone. */
 static void on_reset(struct consumer *c, const struct consumer_event *event)
 {
-    struct consumer_partition *p = partition_of(c, event->partition);
+    struct consumer_partition *p = partition_of(c, event->place);
     if (p->state != PARTITION_OWNED) {
         return;
     }
     if (event->low < 0) {
-        consumer_read(c, event->partition, p->check_tail ? p->position - 1 : p->position);
+        consumer_read(c, event->place, p->check_tail ? p->position - 1 : p->position);
         return; /* the marks could not be asked for: the broker refuses again, then we know */
     }
     if (event->low <= p->position && p->position <= event->high) {
         bool only_tail = p->check_tail && event->low == p->position;
         if (only_tail || !p->check_tail) {
             p->check_tail = false;
-            consumer_read(c, event->partition, p->position);
+            consumer_read(c, event->place, p->position);
             return;
         }
     }
     struct sync_error err = {0};
+    struct sync_place at = consumer_place(c, event->place);
     (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_TRUNCATED_LOG,
-                    "read %s:%d at %lld: the topic holds %lld to %lld; %s", c->topic,
-                    event->partition, (long long)p->position, (long long)event->low,
-                    (long long)event->high,
+                    "read %s:%d at %lld: the topic holds %lld to %lld; %s", at.topic, at.partition,
+                    (long long)p->position, (long long)event->low, (long long)event->high,
                     event->low > p->position
                         ? "records were deleted before they were applied; see docs/operators.md"
                         : "the log was truncated; see docs/operators.md");
-    consumer_stop_partition(c, event->partition, &err);
+    consumer_stop_partition(c, event->place, &err);
 }
 
 static void on_partition_error(struct consumer *c, const struct consumer_event *event)
 {
     struct sync_error err = {0};
+    struct sync_place at = consumer_place(c, event->place);
     (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_KAFKA_REFUSED,
                     "read %s:%d at %lld: the client cannot unpack the batch; see docs/operators.md",
-                    c->topic, event->partition, (long long)event->offset);
-    if (partition_of(c, event->partition)->state == PARTITION_OWNED) {
-        consumer_stop_partition(c, event->partition, &err);
+                    at.topic, at.partition, (long long)event->offset);
+    if (partition_of(c, event->place)->state == PARTITION_OWNED) {
+        consumer_stop_partition(c, event->place, &err);
     }
 }
 
@@ -169,7 +181,7 @@ static void on_event(struct consumer *c, const struct consumer_event *event, int
         on_partition_error(c, event);
         break;
     case EVENT_HIGH:
-        partition_of(c, event->partition)->high = event->high;
+        partition_of(c, event->place)->high = event->high;
         break;
     case EVENT_ASSIGNED:
     case EVENT_REVOKED:
@@ -190,12 +202,12 @@ void consumer_events(struct consumer *c, int64_t now_us)
 /* Claims -------------------------------------------------------------------------------------- */
 
 /* First start: only a place without an owner row asks the broker where it begins. */
-static sync_status look_for_row(struct consumer *c, int32_t partition, struct sync_error *err)
+static sync_status look_for_row(struct consumer *c, int32_t place, struct sync_error *err)
 {
-    struct consumer_partition *p = partition_of(c, partition);
-    struct sync_place place = consumer_place(c, partition);
+    struct consumer_partition *p = partition_of(c, place);
+    struct sync_place at = consumer_place(c, place);
     bool exists = false;
-    sync_status status = sync_claim_exists(c->apply.db, &place, &exists, err);
+    sync_status status = sync_claim_exists(c->apply.db, &at, &exists, err);
     if (!sync_is_ok(status)) {
         return status;
     }
@@ -205,19 +217,18 @@ static sync_status look_for_row(struct consumer *c, int32_t partition, struct sy
         return SYNC_OK;
     }
     p->state = PARTITION_STARTING;
-    struct consumer_command command = {COMMAND_MARKS, c->apply.generation, partition, 0};
+    struct consumer_command command = {COMMAND_MARKS, c->apply.generation, place, 0};
     consumer_command(c, &command, sizeof command);
     return SYNC_OK;
 }
 
-static sync_status claim(struct consumer *c, int32_t partition, struct consumer_reads *reads,
+static sync_status claim(struct consumer *c, int32_t place, struct consumer_reads *reads,
                          struct sync_error *err)
 {
-    struct consumer_partition *p = partition_of(c, partition);
-    struct sync_place place = consumer_place(c, partition);
+    struct consumer_partition *p = partition_of(c, place);
+    struct sync_place at = consumer_place(c, place);
     struct sync_owner owner = {0};
-    sync_status status =
-        sync_claim_partition(c->apply.db, &place, p->start, c->holder, &owner, err);
+    sync_status status = sync_claim_partition(c->apply.db, &at, p->start, c->holder, &owner, err);
     if (!sync_is_ok(status)) {
         return status;
     }
@@ -226,19 +237,21 @@ static sync_status claim(struct consumer *c, int32_t partition, struct consumer_
     p->position = owner.position;
     p->check_tail = owner.has_tail;
     p->tail = owner.tail;
-    reads->partitions[reads->count] = partition;
-    reads->offsets[reads->count++] = owner.has_tail ? owner.position - 1 : owner.position;
-    consumer_own_lanes(c, partition, owner.epoch);
+    reads->starts[reads->count++] =
+        (struct sync_kafka_start){owner.has_tail ? owner.position - 1 : owner.position, place};
+    consumer_own_lanes(c, place, owner.epoch);
     return SYNC_OK;
 }
 
 /* One pass over what is not owned yet. The first failure ends it; what was claimed is read. */
 static sync_status claim_all(struct consumer *c, struct sync_error *err)
 {
-    struct consumer_reads reads = {.command = {COMMAND_READ, c->apply.generation, 0, 0}};
+    struct consumer_reads reads;
+    reads.command = (struct consumer_command){COMMAND_READ, c->apply.generation, 0, 0};
+    reads.count = 0;
     sync_status status = SYNC_OK;
     struct sync_error first = {0};
-    for (int32_t i = 0; i < CONSUMER_PARTITIONS_MAX; i++) {
+    for (int32_t i = 0; i < c->place_end; i++) {
         struct consumer_partition *p = partition_of(c, i);
         struct sync_error own = {0};
         sync_status one = SYNC_OK;
@@ -258,10 +271,22 @@ static sync_status claim_all(struct consumer *c, struct sync_error *err)
         sync_health_beat(SYNC_LOOP_APPLY);
     }
     if (reads.count > 0) {
-        consumer_command(c, &reads, sizeof reads);
+        consumer_command(c, &reads, consumer_reads_size(&reads));
     }
     if (!sync_is_ok(status)) {
         *err = first;
+    }
+    return status;
+}
+
+/* What the database knows of the topics of the assignment. */
+static sync_status compare_topics(struct consumer *c, struct sync_error *err)
+{
+    const struct consumer_assignment *assignment = &c->apply.assignment;
+    sync_status status = SYNC_OK;
+    for (size_t i = 0; sync_is_ok(status) && i < c->route->input_count; i++) {
+        status = sync_claim_topic(c->apply.db, c->route->inputs[i].topic, assignment->cluster_id,
+                                  assignment->partitions_total[i], err);
     }
     return status;
 }
@@ -275,8 +300,7 @@ void consumer_claims(struct consumer *c, int64_t now_us)
         return;
     }
     if (a->comparing) {
-        status = sync_claim_topic(a->db, c->topic, a->assignment.cluster_id,
-                                  a->assignment.partitions_total, &err);
+        status = compare_topics(c, &err);
         a->comparing = !sync_is_ok(status);
     }
     if (sync_is_ok(status)) {

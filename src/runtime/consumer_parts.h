@@ -13,12 +13,14 @@
 #include "ring.h"
 #include "sender.h"
 
-#define CONSUMER_PARTITIONS_MAX SYNC_KAFKA_PARTITIONS_MAX
+#define CONSUMER_PLACES_MAX SYNC_KAFKA_PLACES_MAX
+
+/* A place is the number of one partition of one of the route's topics: see kafka.h. */
 
 /* Poll -> apply, ring "records": one record, its key and value behind it. */
 struct consumer_record {
     uint32_t generation;
-    int32_t partition;
+    int32_t place;
     int64_t offset, timestamp_ms;
     bool append_time, key_null, value_null;
     uint32_t key_size, value_size;
@@ -36,15 +38,15 @@ enum consumer_event_type {
 struct consumer_event {
     enum consumer_event_type type;
     uint32_t generation;
-    int32_t partition;
+    int32_t place;
     int64_t offset, low, high;
 };
 struct consumer_assignment {
     struct consumer_event event;
     char cluster_id[64];
-    int32_t partitions_total;
+    int32_t partitions_total[SYNC_ROUTE_INPUTS_MAX]; /* of each topic */
     size_t count;
-    int32_t partitions[CONSUMER_PARTITIONS_MAX];
+    int32_t places[CONSUMER_PLACES_MAX]; /* only count of them go through the ring */
 };
 
 /* Apply -> poll, ring "commands". */
@@ -59,14 +61,13 @@ enum consumer_command_type {
 struct consumer_command {
     enum consumer_command_type type;
     uint32_t generation;
-    int32_t partition;
+    int32_t place;
     int64_t offset;
 };
 struct consumer_reads {
     struct consumer_command command;
     size_t count;
-    int32_t partitions[CONSUMER_PARTITIONS_MAX];
-    int64_t offsets[CONSUMER_PARTITIONS_MAX];
+    struct sync_kafka_start starts[CONSUMER_PLACES_MAX]; /* only count of them go through */
 };
 
 /* A partition as the apply thread sees it. */
@@ -105,7 +106,7 @@ struct consumer_breaker {
 /* A commit that nobody knows about; the batch stays as it is until the owner row has answered. */
 struct consumer_doubt {
     bool open;
-    int32_t partition;
+    int32_t place;
     uint32_t generation;
     int64_t epoch;
     int64_t last; /* offset of the batch's last record */
@@ -114,7 +115,7 @@ struct consumer_doubt {
 
 /* Where the adoption sweep goes on. */
 struct consumer_sweep_place {
-    int32_t partition;
+    int32_t place;
     struct sync_key after; /* ids behind this one are next */
     size_t ids_max;        /* of the next transaction; 0 = the partition is not begun */
 };
@@ -129,7 +130,7 @@ struct consumer_apply {
     void **items; /* of the ring, taken for the batch */
     size_t item_count;
     uint32_t generation;
-    struct consumer_partition partitions[CONSUMER_PARTITIONS_MAX];
+    struct consumer_partition places[CONSUMER_PLACES_MAX];
     struct consumer_breaker breaker;
     bool paused;         /* by an operator */
     bool reading_paused; /* what the poll thread was told last */
@@ -151,8 +152,10 @@ struct consumer_apply {
 struct consumer {
     const struct sync_consumer_options *options;
     const struct sync_config *config;
-    const char *scope, *topic;
-    bool sparse;
+    const char *scope;
+    const struct sync_route *route;
+    int32_t place_end; /* behind the last place of the route's topics */
+    bool sparse[SYNC_ROUTE_INPUTS_MAX];
     char holder[160];
     struct sync_kafka_consumer *kafka;                   /* poll thread */
     struct sync_sender *senders[SYNC_ROUTE_TARGETS_MAX]; /* one per target of the route */
@@ -209,25 +212,31 @@ bool consumer_pick(struct consumer *c);
 /* Ends the batch: its records leave the ring (done), or are the oldest again. */
 void consumer_give_back(struct consumer *c, bool done);
 
-/* Scope, topic and partition as the database names them. */
-struct sync_place consumer_place(const struct consumer *c, int32_t partition);
+/* Scope, topic and partition of a place, as the database names them. */
+struct sync_place consumer_place(const struct consumer *c, int32_t place);
 /* A command to the poll thread; waits for room, which is there unless the poll thread is gone. */
 void consumer_command(struct consumer *c, const void *command, size_t size);
 /* Lets the poll thread read, or not: while the database is waited for or an operator paused us. */
 void consumer_reading(struct consumer *c);
-/* Starts reading one partition. */
-void consumer_read(struct consumer *c, int32_t partition, int64_t offset);
+/* Adds topics and partitions of places as two arrays, in the batch arena. */
+void consumer_places_params(const struct consumer *c, const int32_t *places, size_t count,
+                            struct sync_params *params);
+/* Bytes of an assignment, and of a command to read, as far as they are used. */
+size_t consumer_assignment_size(const struct consumer_assignment *assignment);
+size_t consumer_reads_size(const struct consumer_reads *reads);
+/* Starts reading one place. */
+void consumer_read(struct consumer *c, int32_t place, int64_t offset);
 /* Another claimer has the partition: nothing more for it, once logged. */
-void consumer_fence(struct consumer *c, int32_t partition, int64_t epoch, int64_t now_us);
+void consumer_fence(struct consumer *c, int32_t place, int64_t epoch, int64_t now_us);
 /* Stops one partition with an alarm; the others go on. */
-void consumer_stop_partition(struct consumer *c, int32_t partition, const struct sync_error *err);
+void consumer_stop_partition(struct consumer *c, int32_t place, const struct sync_error *err);
 /* Reacts to a failure of the database by its class: stop, breaker or backoff. */
 void consumer_trouble(struct consumer *c, const struct sync_error *err, int64_t now_us);
 /* Effects were committed: wakes the senders. */
 void consumer_wake_senders(struct consumer *c);
 /* Gives the lanes of a partition to the senders, or takes them. */
-void consumer_own_lanes(struct consumer *c, int32_t partition, int64_t epoch);
-void consumer_disown_lanes(struct consumer *c, int32_t partition);
+void consumer_own_lanes(struct consumer *c, int32_t place, int64_t epoch);
+void consumer_disown_lanes(struct consumer *c, int32_t place);
 /* Takes the partitions of the process from the senders. */
 void consumer_disown_all(struct consumer *c);
 

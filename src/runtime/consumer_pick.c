@@ -31,22 +31,30 @@ struct sync_digest consumer_record_digest(const struct consumer_record *record)
 static void fail_tail(struct consumer *c, const struct consumer_record *record)
 {
     struct sync_error err = {0};
+    struct sync_place at = consumer_place(c, record->place);
     (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_CLUSTER,
                     "read %s:%d at %lld: this is not the record that was applied last: the topic "
                     "was truncated or made anew; see docs/operators.md",
-                    c->topic, record->partition, (long long)record->offset);
+                    at.topic, at.partition, (long long)record->offset);
     consumer_fail(c, &err);
 }
 
 static void stop_gap(struct consumer *c, const struct consumer_record *record)
 {
     struct sync_error err = {0};
+    struct sync_place at = consumer_place(c, record->place);
     (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_GAP,
                     "read %s:%d: the next record is %lld, the position is %lld, records between "
                     "them are gone; see docs/operators.md",
-                    c->topic, record->partition, (long long)record->offset,
-                    (long long)c->apply.partitions[record->partition].position);
-    consumer_stop_partition(c, record->partition, &err);
+                    at.topic, at.partition, (long long)record->offset,
+                    (long long)c->apply.places[record->place].position);
+    consumer_stop_partition(c, record->place, &err);
+}
+
+/* Holes in the offsets of such a topic mean nothing. */
+static bool is_sparse(const struct consumer *c, int32_t place)
+{
+    return c->sparse[sync_kafka_place_topic(place)];
 }
 
 /*
@@ -55,7 +63,7 @@ static void stop_gap(struct consumer *c, const struct consumer_record *record)
  */
 static bool is_next(struct consumer *c, const struct consumer_record *record)
 {
-    struct consumer_partition *p = &c->apply.partitions[record->partition];
+    struct consumer_partition *p = &c->apply.places[record->place];
     if (record->generation != c->apply.generation || p->state != PARTITION_OWNED) {
         return false;
     }
@@ -70,7 +78,7 @@ static bool is_next(struct consumer *c, const struct consumer_record *record)
     if (record->offset < p->position) {
         return false;
     }
-    if ((record->offset > p->position || p->check_tail) && !c->sparse) {
+    if ((record->offset > p->position || p->check_tail) && !is_sparse(c, record->place)) {
         stop_gap(c, record); /* also when the tail itself did not come */
         return false;
     }
@@ -96,15 +104,15 @@ static struct consumer_record *first_record(struct consumer *c)
 static void take_batch(struct consumer *c, struct consumer_record *first)
 {
     struct consumer_apply *a = &c->apply;
-    const struct consumer_partition *p = &a->partitions[first->partition];
+    const struct consumer_partition *p = &a->places[first->place];
     size_t bytes = 0;
     size_t size = 0;
     int64_t next = first->offset;
     a->item_count = 0;
     struct consumer_record *record = first;
     while (record != NULL && a->item_count < p->records_max) {
-        bool ours = record->partition == first->partition && record->generation == a->generation;
-        if (ours && record->offset != next && !c->sparse) {
+        bool ours = record->place == first->place && record->generation == a->generation;
+        if (ours && record->offset != next && !is_sparse(c, first->place)) {
             break;
         }
         bytes += ours ? (size_t)record->key_size + record->value_size : 0;

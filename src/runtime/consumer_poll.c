@@ -21,12 +21,12 @@ struct poll {
     struct consumer *c;
     uint32_t generation;
     bool paused;
-    bool reading[CONSUMER_PARTITIONS_MAX];
-    int64_t next[CONSUMER_PARTITIONS_MAX]; /* behind the last record that came */
-    bool describing; /* an assignment whose topic is still to be asked about */
+    bool reading[CONSUMER_PLACES_MAX];
+    int64_t next[CONSUMER_PLACES_MAX]; /* behind the last record that came */
+    bool describing;                   /* an assignment whose topic is still to be asked about */
     struct consumer_assignment assignment;
-    bool asking[CONSUMER_PARTITIONS_MAX]; /* marks still to be asked for */
-    bool holding;                         /* event holds a record that found no room */
+    bool asking[CONSUMER_PLACES_MAX]; /* marks still to be asked for */
+    bool holding;                     /* event holds a record that found no room */
     struct sync_kafka_event event;
     int64_t full_since_us, unknown_since_us, moved_at_us, second_at_us, busy_until_us;
     struct sync_metric *rebalances, *hints, *assigned;
@@ -55,12 +55,11 @@ static void on_reads(struct poll *p, const struct consumer_reads *reads)
 {
     struct sync_error err = {0};
     for (size_t i = 0; i < reads->count; i++) {
-        p->reading[reads->partitions[i]] = true;
-        p->next[reads->partitions[i]] = reads->offsets[i];
+        p->reading[reads->starts[i].place] = true;
+        p->next[reads->starts[i].place] = reads->starts[i].offset;
     }
     p->moved_at_us = sync_clock_monotonic_us();
-    if (!sync_is_ok(sync_kafka_assign(p->c->kafka, reads->partitions, reads->offsets, reads->count,
-                                      &err))) {
+    if (!sync_is_ok(sync_kafka_assign(p->c->kafka, reads->starts, reads->count, &err))) {
         sync_log_error(SYNC_WARN, "assign", &err);
     }
 }
@@ -78,14 +77,14 @@ static void on_command(struct poll *p, const struct consumer_command *command)
         on_reads(p, (const struct consumer_reads *)(const void *)command);
         break;
     case COMMAND_MARKS:
-        p->asking[command->partition] = true;
+        p->asking[command->place] = true;
         break;
     case COMMAND_DROP:
-        p->reading[command->partition] = false;
-        status = sync_kafka_unassign(p->c->kafka, command->partition, &err);
+        p->reading[command->place] = false;
+        status = sync_kafka_unassign(p->c->kafka, command->place, &err);
         break;
     case COMMAND_HINT:
-        sync_kafka_hint(p->c->kafka, command->partition, command->offset);
+        sync_kafka_hint(p->c->kafka, command->place, command->offset);
         break;
     case COMMAND_PAUSE:
     case COMMAND_RESUME:
@@ -125,17 +124,16 @@ static void forget(struct poll *p)
 
 static void on_assign(struct poll *p, const struct sync_kafka_event *event)
 {
-    struct consumer_assignment assignment = {.event = {.type = EVENT_ASSIGNED},
-                                             .count = event->partition_count};
-    memcpy(assignment.partitions, event->partitions,
-           event->partition_count * sizeof event->partitions[0]);
+    struct consumer_assignment *assignment = &p->assignment;
     forget(p);
-    assignment.event.generation = p->generation;
-    p->assignment = assignment;
+    assignment->event =
+        (struct consumer_event){.type = EVENT_ASSIGNED, .generation = p->generation};
+    assignment->count = event->place_count;
+    memcpy(assignment->places, event->places, event->place_count * sizeof event->places[0]);
     p->describing = true;
     p->busy_until_us = sync_clock_monotonic_us() + FULL_RING_MAX_US;
     sync_metric_add(p->rebalances, 1, SYNC_LABELS(p->c->scope));
-    sync_metric_set(p->assigned, (double)event->partition_count, SYNC_LABELS(p->c->scope));
+    sync_metric_set(p->assigned, (double)event->place_count, SYNC_LABELS(p->c->scope));
 }
 
 static void on_revoke(struct poll *p)
@@ -155,24 +153,37 @@ static void on_unknown(struct poll *p, int64_t now_us)
     }
 }
 
+/* Asks about every topic; ret_topic: the one that failed. */
+static sync_status describe_topics(struct poll *p, struct consumer_assignment *ret_assignment,
+                                   const char **ret_topic, struct sync_error *err)
+{
+    const struct sync_route *route = p->c->route;
+    sync_status status = SYNC_OK;
+    for (size_t i = 0; sync_is_ok(status) && i < route->input_count; i++) {
+        *ret_topic = route->inputs[i].topic;
+        status = sync_kafka_describe(p->c->kafka, i, DESCRIBE_MS, ret_assignment->cluster_id,
+                                     &ret_assignment->partitions_total[i], err);
+    }
+    return status;
+}
+
 /* Asked for once more at the end: it may be there, with all its partitions at other members. */
 static void check_unknown(struct poll *p, int64_t now_us)
 {
-    char cluster_id[64];
-    int32_t partitions = 0;
+    const char *topic = "";
     struct sync_error err = {0};
     if (p->unknown_since_us == 0 ||
         now_us - p->unknown_since_us < (int64_t)SYNC_TOPIC_UNKNOWN_MS * 1000) {
         return;
     }
-    if (sync_is_ok(sync_kafka_describe(p->c->kafka, DESCRIBE_MS, cluster_id, &partitions, &err))) {
+    if (sync_is_ok(describe_topics(p, &p->assignment, &topic, &err))) {
         p->unknown_since_us = 0;
         return;
     }
     if (err.code == SYNC_CODE_TOPIC_UNKNOWN) {
         (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_TOPIC_UNKNOWN,
                         "read %s: the broker has no such topic; run \"altinn-sync topics apply\"",
-                        p->c->topic);
+                        topic);
         fail(p, &err);
     }
 }
@@ -190,27 +201,31 @@ static void on_error(struct poll *p, const struct sync_error *err)
     }
 }
 
-/* The claim compares cluster and topic with what the database knows; both are asked for here. */
+/*
+ * The claim compares cluster and topics with what the database knows; they are asked for here. One
+ * of several topics may be missing though the group gave us partitions of the others.
+ */
 static void describe(struct poll *p)
 {
+    const char *topic = "";
     struct sync_error err = {0};
-    sync_status status = sync_kafka_describe(p->c->kafka, DESCRIBE_MS, p->assignment.cluster_id,
-                                             &p->assignment.partitions_total, &err);
+    sync_status status = describe_topics(p, &p->assignment, &topic, &err);
     if (!sync_is_ok(status)) {
+        err.class = err.code == SYNC_CODE_TOPIC_UNKNOWN ? SYNC_CLASS_RETRY : err.class;
         on_error(p, &err);
         return;
     }
     p->unknown_since_us = 0;
     p->describing = false;
     sync_health_set(SYNC_DEP_KAFKA, true);
-    send_event(p, &p->assignment, sizeof p->assignment);
+    send_event(p, &p->assignment, consumer_assignment_size(&p->assignment));
 }
 
 static void ask_marks(struct poll *p)
 {
-    for (int32_t i = 0; i < CONSUMER_PARTITIONS_MAX; i++) {
+    for (int32_t i = 0; i < p->c->place_end; i++) {
         struct consumer_event event = {
-            .type = EVENT_MARKS, .generation = p->generation, .partition = i};
+            .type = EVENT_MARKS, .generation = p->generation, .place = i};
         struct sync_error err = {0};
         if (!p->asking[i]) {
             continue;
@@ -232,7 +247,7 @@ static bool put_record(struct poll *p, const struct sync_kafka_event *event)
 {
     struct consumer_record record = {
         .generation = p->generation,
-        .partition = event->partition,
+        .place = event->place,
         .offset = event->offset,
         .timestamp_ms = event->timestamp_ms,
         .append_time = event->append_time,
@@ -254,7 +269,7 @@ static bool put_record(struct poll *p, const struct sync_kafka_event *event)
         memcpy(memory + sizeof record + event->key.size, event->value.data, event->value.size);
     }
     sync_ring_commit(p->c->records);
-    p->next[event->partition] = event->offset + 1;
+    p->next[event->place] = event->offset + 1;
     return true;
 }
 
@@ -267,7 +282,7 @@ static bool check_time(struct poll *p, const struct sync_kafka_event *event)
     (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_TOPIC_REFUSED,
                     "read %s: its records carry the time of the producer; set "
                     "message.timestamp.type=LogAppendTime on the topic",
-                    p->c->topic);
+                    consumer_place(p->c, event->place).topic);
     fail(p, &err);
     return false;
 }
@@ -275,7 +290,7 @@ static bool check_time(struct poll *p, const struct sync_kafka_event *event)
 static void on_record(struct poll *p)
 {
     p->moved_at_us = sync_clock_monotonic_us();
-    if (!p->reading[p->event.partition] || !check_time(p, &p->event)) {
+    if (!p->reading[p->event.place] || !check_time(p, &p->event)) {
         sync_kafka_event_done(&p->event);
         return;
     }
@@ -289,15 +304,15 @@ static void on_reset(struct poll *p, const struct sync_kafka_event *event)
 {
     struct consumer_event answer = {.type = EVENT_RESET,
                                     .generation = p->generation,
-                                    .partition = event->partition,
+                                    .place = event->place,
                                     .offset = event->offset};
     struct sync_error err = {0};
-    if (!p->reading[event->partition]) {
+    if (!p->reading[event->place]) {
         return;
     }
-    p->reading[event->partition] = false;
-    if (!sync_is_ok(sync_kafka_marks(p->c->kafka, event->partition, MARKS_MS, &answer.low,
-                                     &answer.high, &err))) {
+    p->reading[event->place] = false;
+    if (!sync_is_ok(sync_kafka_marks(p->c->kafka, event->place, MARKS_MS, &answer.low, &answer.high,
+                                     &err))) {
         on_error(p, &err);
         answer.low = answer.high = -1; /* the apply thread has it read again */
     }
@@ -308,9 +323,9 @@ static void on_partition_error(struct poll *p, const struct sync_kafka_event *ev
 {
     struct consumer_event answer = {.type = EVENT_PARTITION_ERROR,
                                     .generation = p->generation,
-                                    .partition = event->partition,
+                                    .place = event->place,
                                     .offset = event->offset};
-    if (p->reading[event->partition]) {
+    if (p->reading[event->place]) {
         sync_log_error(SYNC_ERROR, "kafka batch", &event->error);
         send_event(p, &answer, sizeof answer);
     }
@@ -360,7 +375,7 @@ static void watch(struct poll *p, bool lagging, int64_t now_us)
         struct sync_error err = {0};
         (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_TIMEOUT,
                         "read %s: records are there, but the client gave none for %d s",
-                        p->c->topic, SYNC_WATCHDOG_MS / 1000);
+                        p->c->scope, SYNC_WATCHDOG_MS / 1000);
         fail(p, &err);
     }
 }
@@ -372,13 +387,13 @@ static void each_second(struct poll *p, int64_t now_us)
         return;
     }
     p->second_at_us = now_us + 1000000;
-    for (int32_t i = 0; i < CONSUMER_PARTITIONS_MAX; i++) {
+    for (int32_t i = 0; i < p->c->place_end; i++) {
         if (!p->reading[i]) {
             continue;
         }
         struct consumer_event event = {.type = EVENT_HIGH,
                                        .generation = p->generation,
-                                       .partition = i,
+                                       .place = i,
                                        .high = sync_kafka_high_cached(p->c->kafka, i)};
         lagging = lagging || event.high > p->next[i];
         (void)sync_ring_put(p->c->events, &event, sizeof event); /* the next second has it too */

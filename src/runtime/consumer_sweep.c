@@ -14,8 +14,8 @@
 size_t consumer_owned(const struct consumer *c, int32_t *ret_partitions)
 {
     size_t count = 0;
-    for (int32_t i = 0; i < CONSUMER_PARTITIONS_MAX; i++) {
-        if (c->apply.partitions[i].state == PARTITION_OWNED) {
+    for (int32_t i = 0; i < c->place_end; i++) {
+        if (c->apply.places[i].state == PARTITION_OWNED) {
             ret_partitions[count++] = i;
         }
     }
@@ -24,21 +24,20 @@ size_t consumer_owned(const struct consumer *c, int32_t *ret_partitions)
 
 /* Housekeeping -------------------------------------------------------------------------------- */
 
-static sync_status clean(struct consumer *c, int32_t partition, bool *ret_mine,
-                         struct sync_error *err)
+static sync_status clean(struct consumer *c, int32_t place, bool *ret_mine, struct sync_error *err)
 {
     static const struct sync_txn_limits limits = {.lock_timeout_ms = SYNC_DB_LOCK_CLAIM_MS,
                                                   .statement_timeout_ms = SYNC_DB_STATEMENT_MS};
     struct consumer_apply *a = &c->apply;
-    struct sync_place place = consumer_place(c, partition);
+    struct sync_place at = consumer_place(c, place);
     int64_t now_us = 0;
     sync_status status = sync_txn_begin(a->db, &limits, &now_us, err);
     if (!sync_is_ok(status)) {
         return status;
     }
-    status = sync_gate_share(a->db, &place, a->partitions[partition].epoch, ret_mine, err);
+    status = sync_gate_share(a->db, &at, a->places[place].epoch, ret_mine, err);
     if (sync_is_ok(status) && *ret_mine) {
-        status = sync_housekeeping_delete(&a->housekeeping, &place, now_us, err);
+        status = sync_housekeeping_delete(&a->housekeeping, &at, now_us, err);
     }
     if (!sync_is_ok(status) || !*ret_mine) {
         sync_txn_rollback(a->db);
@@ -50,23 +49,25 @@ static sync_status clean(struct consumer *c, int32_t partition, bool *ret_mine,
 static void housekeep(struct consumer *c)
 {
     struct consumer_apply *a = &c->apply;
-    int32_t partitions[CONSUMER_PARTITIONS_MAX];
-    size_t count = consumer_owned(c, partitions);
+    int32_t places[CONSUMER_PLACES_MAX];
+    size_t count = consumer_owned(c, places);
     struct sync_error err = {0};
     sync_arena_reset(&a->arena, 0);
     sync_status status = sync_housekeeping_days(&a->housekeeping, &err);
     for (size_t i = 0; sync_is_ok(status) && i < count; i++) {
         bool mine = true;
-        status = clean(c, partitions[i], &mine, &err);
+        status = clean(c, places[i], &mine, &err);
         if (sync_is_ok(status) && !mine) {
-            consumer_fence(c, partitions[i], a->partitions[partitions[i]].epoch,
-                           sync_clock_monotonic_us());
+            consumer_fence(c, places[i], a->places[places[i]].epoch, sync_clock_monotonic_us());
         }
         sync_health_beat(SYNC_LOOP_APPLY);
     }
     if (sync_is_ok(status) && count > 0) {
-        status = sync_housekeeping_measure(&a->housekeeping, c->scope, c->topic, partitions, count,
-                                           &err);
+        struct sync_place all[CONSUMER_PLACES_MAX];
+        for (size_t i = 0; i < count; i++) {
+            all[i] = consumer_place(c, places[i]);
+        }
+        status = sync_housekeeping_measure(&a->housekeeping, all, count, &err);
     }
     if (!sync_is_ok(status)) {
         consumer_trouble(c, &err, sync_clock_monotonic_us());
@@ -98,8 +99,8 @@ void consumer_hints(struct consumer *c, int64_t now_us, bool last)
         return;
     }
     a->hint_at_us = now_us + (int64_t)SYNC_HINT_INTERVAL_MS * 1000;
-    for (int32_t i = 0; i < CONSUMER_PARTITIONS_MAX; i++) {
-        struct consumer_partition *p = &a->partitions[i];
+    for (int32_t i = 0; i < c->place_end; i++) {
+        struct consumer_partition *p = &a->places[i];
         if (p->state == PARTITION_OWNED && p->hinted != p->position) {
             struct consumer_command command = {COMMAND_HINT, a->generation, i, p->position};
             consumer_command(c, &command, sizeof command);
@@ -130,29 +131,30 @@ static void declare(void)
 
 static const char *direction_of(const struct consumer *c)
 {
-    return c->options->route->to == SYNC_SYSTEM_ALTINN2 ? "to_altinn2" : "to_altinn3";
+    return c->route->to == SYNC_SYSTEM_ALTINN2 ? "to_altinn2" : "to_altinn3";
 }
 
 /* A partition that went to another process lags there: here its last value would stand for ever. */
-static void show_lag(const struct consumer *c, int32_t partition, bool ours, int64_t behind)
+static void show_lag(const struct consumer *c, int32_t place, bool ours, int64_t behind)
 {
-    static bool shown[CONSUMER_PARTITIONS_MAX];
+    static bool shown[CONSUMER_PLACES_MAX];
     char number[16];
-    if (!ours && !shown[partition]) {
+    if (!ours && !shown[place]) {
         return;
     }
-    shown[partition] = ours;
-    (void)snprintf(number, sizeof number, "%d", partition);
+    shown[place] = ours;
+    struct sync_place at = consumer_place(c, place);
+    (void)snprintf(number, sizeof number, "%d", at.partition);
     sync_metric_set(lag, ours ? (double)behind : 0,
-                    SYNC_LABELS(c->scope, direction_of(c), c->topic, number));
+                    SYNC_LABELS(c->scope, direction_of(c), at.topic, number));
 }
 
 /* Lag of each partition; since when one lags with nothing in the ring. */
 static double idle_age_s(struct consumer *c, bool ring_empty, int64_t now_us)
 {
     int64_t oldest_us = 0;
-    for (int32_t i = 0; i < CONSUMER_PARTITIONS_MAX; i++) {
-        struct consumer_partition *p = &c->apply.partitions[i];
+    for (int32_t i = 0; i < c->place_end; i++) {
+        struct consumer_partition *p = &c->apply.places[i];
         bool ours = p->state == PARTITION_OWNED || p->state == PARTITION_STOPPED;
         int64_t behind = ours && p->high > p->position ? p->high - p->position : 0;
         show_lag(c, i, ours, behind);
@@ -174,8 +176,8 @@ static double idle_age_s(struct consumer *c, bool ring_empty, int64_t now_us)
 static int count_stopped(const struct consumer *c)
 {
     int count = 0;
-    for (int32_t i = 0; i < CONSUMER_PARTITIONS_MAX; i++) {
-        count += c->apply.partitions[i].state == PARTITION_STOPPED;
+    for (int32_t i = 0; i < c->place_end; i++) {
+        count += c->apply.places[i].state == PARTITION_STOPPED;
     }
     return count;
 }

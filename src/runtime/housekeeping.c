@@ -44,12 +44,15 @@ static const struct sync_statement lock_days = {
     "SELECT pg_advisory_xact_lock(1937337956)"}; /* migrations have the one before */
 static const struct sync_statement measure_held = {
     "measure_held",
-    "SELECT rule, count(*) FROM sync.hold WHERE scope = $1 AND topic = $2 AND partition = ANY ($3)"
-    " GROUP BY rule"};
+    "SELECT h.rule, count(*) FROM sync.hold AS h"
+    " JOIN unnest($2::text[], $3::int[]) AS w (topic, partition)"
+    " ON h.topic = w.topic AND h.partition = w.partition WHERE h.scope = $1 GROUP BY h.rule"};
 static const struct sync_statement measure_parked = {
-    "measure_parked", "SELECT code, count(*) FROM sync.parked WHERE scope = $1 AND topic = $2 AND "
-                      "partition = ANY ($3)"
-                      " AND state = 0 GROUP BY code"};
+    "measure_parked",
+    "SELECT p.code, count(*) FROM sync.parked AS p"
+    " JOIN unnest($2::text[], $3::int[]) AS w (topic, partition)"
+    " ON p.topic = w.topic AND p.partition = w.partition WHERE p.scope = $1 AND p.state = 0"
+    " GROUP BY p.code"};
 
 static void place_params(const struct sync_housekeeping *h, const struct sync_place *place,
                          struct sync_params *ret_params)
@@ -275,9 +278,8 @@ static sync_status measure(struct sync_housekeeping *h, const struct sync_statem
     return status;
 }
 
-sync_status sync_housekeeping_measure(struct sync_housekeeping *h, const char *scope,
-                                      const char *topic, const int32_t *partitions, size_t count,
-                                      struct sync_error *err)
+sync_status sync_housekeeping_measure(struct sync_housekeeping *h, const struct sync_place *places,
+                                      size_t count, struct sync_error *err)
 {
     static struct measured held, parked; /* of the one apply thread of the process */
     if (held.metric == NULL) {
@@ -289,14 +291,21 @@ sync_status sync_housekeeping_measure(struct sync_housekeeping *h, const char *s
                             "Changes that wait for a person, by code.", "consumer,code");
     }
     size_t mark = sync_arena_mark(h->arena);
+    struct sync_bytes *topics = sync_arena_take_array(h->arena, count, sizeof *topics);
+    int32_t *partitions = sync_arena_take_array(h->arena, count, sizeof *partitions);
+    SYNC_ASSERT(topics != NULL && partitions != NULL); /* the arena is far larger */
+    for (size_t i = 0; i < count; i++) {
+        topics[i] = sync_bytes_text(places[i].topic);
+        partitions[i] = places[i].partition;
+    }
     struct sync_params params;
     sync_params_init(&params, h->arena);
-    sync_params_text(&params, scope);
-    sync_params_text(&params, topic);
+    sync_params_text(&params, places[0].scope);
+    sync_params_text_array(&params, topics, count);
     sync_params_int4_array(&params, partitions, NULL, count);
-    sync_status status = measure(h, &measure_held, &params, &held, scope, err);
+    sync_status status = measure(h, &measure_held, &params, &held, places[0].scope, err);
     if (sync_is_ok(status)) {
-        status = measure(h, &measure_parked, &params, &parked, scope, err);
+        status = measure(h, &measure_parked, &params, &parked, places[0].scope, err);
     }
     sync_arena_reset(h->arena, mark);
     return status;

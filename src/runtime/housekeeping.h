@@ -29,7 +29,6 @@ sync_status sync_housekeeping_delete(struct sync_housekeeping *h, const struct s
 sync_status sync_housekeeping_days(struct sync_housekeeping *h, struct sync_error *err);
 
 /* Sets the gauges of what is held and parked, by rule and code, for all places of the process. */
-sync_status sync_housekeeping_measure(struct sync_housekeeping *h, const char *scope,
-                                      const char *topic, const int32_t *partitions, size_t count,
-                                      struct sync_error *err);
+sync_status sync_housekeeping_measure(struct sync_housekeeping *h, const struct sync_place *places,
+                                      size_t count, struct sync_error *err);
 #endif

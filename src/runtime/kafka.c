@@ -49,25 +49,43 @@ static bool is_partition_error(rd_kafka_resp_err_t error)
            error == RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED || error == RD_KAFKA_RESP_ERR_INVALID_MSG;
 }
 
-struct partition {
+struct place {
     bool assigned, paused; /* paused: by us, and not yet resumed; survives a revoke */
     int64_t next;          /* behind the last record handed out */
 };
 
 struct sync_kafka_consumer {
     rd_kafka_t *handle;
-    char topic[256];
-    struct partition partitions[SYNC_KAFKA_PARTITIONS_MAX];
+    const char *topics[SYNC_ROUTE_INPUTS_MAX];
+    size_t topic_count;
+    int32_t place_end; /* behind the last place of the topics */
+    struct place places[SYNC_KAFKA_PLACES_MAX];
     bool pausing;           /* everything assigned is to be paused */
     int64_t assigned_at_us; /* monotonic time of the last call to rd_kafka_assign */
     bool reachable;
     uint64_t hints_taken, hints_refused;
     /* noted by callbacks until the next return of sync_kafka_poll */
     enum sync_kafka_event_type noted; /* ASSIGN, REVOKE or NONE */
-    int32_t noted_partitions[SYNC_KAFKA_PARTITIONS_MAX];
+    int32_t noted_places[SYNC_KAFKA_PLACES_MAX];
     size_t noted_count;
     struct sync_error noted_error; /* class OK = none */
 };
+
+static int32_t place_of(const struct sync_kafka_consumer *c, const char *topic, int32_t partition)
+{
+    size_t i = 0;
+    while (i < c->topic_count && strcmp(c->topics[i], topic) != 0) {
+        i++;
+    }
+    SYNC_ASSERT(i < c->topic_count && partition >= 0 && partition < SYNC_KAFKA_PARTITIONS_MAX);
+    return sync_kafka_place(i, partition);
+}
+
+static const char *topic_of(const struct sync_kafka_consumer *c, int32_t place)
+{
+    SYNC_ASSERT(place >= 0 && place < c->place_end);
+    return c->topics[sync_kafka_place_topic(place)];
+}
 
 /*
  * Sets the whole assignment. The client aborts the process when a partition is removed a second
@@ -99,12 +117,12 @@ static void on_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t error,
     bool given = error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     c->noted = given ? SYNC_KAFKA_ASSIGN : SYNC_KAFKA_REVOKE;
     c->noted_count = 0;
-    for (int i = 0; i < list->cnt && c->noted_count < SYNC_KAFKA_PARTITIONS_MAX; i++) {
-        SYNC_ASSERT(list->elems[i].partition < SYNC_KAFKA_PARTITIONS_MAX);
-        c->noted_partitions[c->noted_count++] = list->elems[i].partition;
+    for (int i = 0; i < list->cnt && c->noted_count < SYNC_KAFKA_PLACES_MAX; i++) {
+        c->noted_places[c->noted_count++] =
+            place_of(c, list->elems[i].topic, list->elems[i].partition);
     }
-    for (int i = 0; i < SYNC_KAFKA_PARTITIONS_MAX; i++) {
-        c->partitions[i].assigned = false;
+    for (int32_t i = 0; i < c->place_end; i++) {
+        c->places[i].assigned = false;
     }
     rd_kafka_resp_err_t answer;
     if (given) {
@@ -209,8 +227,10 @@ static sync_status consumer_conf(const struct sync_kafka_options *options, const
 static sync_status subscribe(struct sync_kafka_consumer *c, struct sync_error *err)
 {
     (void)rd_kafka_poll_set_consumer(c->handle);
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    (void)rd_kafka_topic_partition_list_add(list, c->topic, RD_KAFKA_PARTITION_UA);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)c->topic_count);
+    for (size_t i = 0; i < c->topic_count; i++) {
+        (void)rd_kafka_topic_partition_list_add(list, c->topics[i], RD_KAFKA_PARTITION_UA);
+    }
     rd_kafka_resp_err_t error = rd_kafka_subscribe(c->handle, list);
     rd_kafka_topic_partition_list_destroy(list);
     return error == RD_KAFKA_RESP_ERR_NO_ERROR ? SYNC_OK
@@ -218,15 +238,19 @@ static sync_status subscribe(struct sync_kafka_consumer *c, struct sync_error *e
 }
 
 sync_status sync_kafka_consumer_new(const struct sync_kafka_options *options, const char *group,
-                                    const char *topic, struct sync_kafka_consumer **ret_consumer,
+                                    const char *const *topics, size_t topic_count,
+                                    struct sync_kafka_consumer **ret_consumer,
                                     struct sync_error *err)
 {
+    SYNC_ASSERT(topic_count > 0 && topic_count <= SYNC_ROUTE_INPUTS_MAX);
     struct sync_kafka_consumer *c = calloc(1, sizeof *c);
     if (c == NULL) {
         return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_MEMORY_LIMIT,
                          "make a Kafka consumer: no memory");
     }
-    (void)snprintf(c->topic, sizeof c->topic, "%s", topic);
+    memcpy(c->topics, topics, topic_count * sizeof *topics);
+    c->topic_count = topic_count;
+    c->place_end = sync_kafka_place(topic_count, 0);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_opaque(conf, c);
     sync_status status = consumer_conf(options, group, conf, err);
@@ -278,8 +302,8 @@ static bool take_noted(struct sync_kafka_consumer *c, struct sync_kafka_event *r
 {
     if (c->noted != SYNC_KAFKA_NONE) {
         ret_event->type = c->noted;
-        ret_event->partition_count = c->noted_count;
-        memcpy(ret_event->partitions, c->noted_partitions, c->noted_count * sizeof(int32_t));
+        ret_event->place_count = c->noted_count;
+        memcpy(ret_event->places, c->noted_places, c->noted_count * sizeof(int32_t));
         c->noted = SYNC_KAFKA_NONE;
         return true;
     }
@@ -317,8 +341,7 @@ static void event_of_record(struct sync_kafka_consumer *c, const rd_kafka_messag
     ret_event->key = (struct sync_bytes){message->key, message->key_len};
     ret_event->value = (struct sync_bytes){message->payload, message->len};
     ret_event->value_null = message->payload == NULL;
-    SYNC_ASSERT(message->partition >= 0 && message->partition < SYNC_KAFKA_PARTITIONS_MAX);
-    c->partitions[message->partition].next = message->offset + 1;
+    c->places[ret_event->place].next = message->offset + 1;
     c->reachable = true;
 }
 
@@ -336,8 +359,10 @@ void sync_kafka_poll(struct sync_kafka_consumer *c, int timeout_ms,
         return;
     }
     ret_event->message = message;
-    ret_event->partition = message->partition;
     ret_event->offset = message->offset;
+    ret_event->place = message->rkt != NULL && message->partition >= 0
+                           ? place_of(c, rd_kafka_topic_name(message->rkt), message->partition)
+                           : 0; /* an error of the whole client, or of a topic */
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         event_of_error(message, ret_event);
         return;
@@ -353,33 +378,33 @@ void sync_kafka_event_done(struct sync_kafka_event *event)
     }
 }
 
-/* List of the partitions for which want is true. */
-static rd_kafka_topic_partition_list_t *
-partition_list(const struct sync_kafka_consumer *c,
-               bool (*want)(const struct sync_kafka_consumer *c, const struct partition *p))
+/* List of the places for which want is true. */
+static rd_kafka_topic_partition_list_t *place_list(const struct sync_kafka_consumer *c,
+                                                   bool (*want)(const struct sync_kafka_consumer *c,
+                                                                const struct place *p))
 {
-    rd_kafka_topic_partition_list_t *list =
-        rd_kafka_topic_partition_list_new(SYNC_KAFKA_PARTITIONS_MAX);
-    for (int32_t i = 0; i < SYNC_KAFKA_PARTITIONS_MAX; i++) {
-        if (want(c, &c->partitions[i])) {
-            rd_kafka_topic_partition_list_add(list, c->topic, i)->offset = c->partitions[i].next;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(c->place_end);
+    for (int32_t i = 0; i < c->place_end; i++) {
+        if (want(c, &c->places[i])) {
+            rd_kafka_topic_partition_list_add(list, topic_of(c, i), sync_kafka_place_partition(i))
+                ->offset = c->places[i].next;
         }
     }
     return list;
 }
 
-static bool want_assigned(const struct sync_kafka_consumer *c, const struct partition *p)
+static bool want_assigned(const struct sync_kafka_consumer *c, const struct place *p)
 {
     (void)c;
     return p->assigned;
 }
 
-static bool want_pause(const struct sync_kafka_consumer *c, const struct partition *p)
+static bool want_pause(const struct sync_kafka_consumer *c, const struct place *p)
 {
     return c->pausing && p->assigned;
 }
 
-static bool want_resume(const struct sync_kafka_consumer *c, const struct partition *p)
+static bool want_resume(const struct sync_kafka_consumer *c, const struct place *p)
 {
     return !c->pausing && p->assigned && p->paused;
 }
@@ -387,15 +412,15 @@ static bool want_resume(const struct sync_kafka_consumer *c, const struct partit
 /* Brings pauses in line with what is wanted; only partitions that we paused are resumed. */
 static sync_status pauses_follow(struct sync_kafka_consumer *c, struct sync_error *err)
 {
-    rd_kafka_topic_partition_list_t *list =
-        partition_list(c, c->pausing ? want_pause : want_resume);
+    rd_kafka_topic_partition_list_t *list = place_list(c, c->pausing ? want_pause : want_resume);
     rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
     if (list->cnt > 0) {
         error = c->pausing ? rd_kafka_pause_partitions(c->handle, list)
                            : rd_kafka_resume_partitions(c->handle, list);
     }
     for (int i = 0; error == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
-        c->partitions[list->elems[i].partition].paused = c->pausing;
+        const rd_kafka_topic_partition_t *each = &list->elems[i];
+        c->places[place_of(c, each->topic, each->partition)].paused = c->pausing;
     }
     rd_kafka_topic_partition_list_destroy(list);
     return error == RD_KAFKA_RESP_ERR_NO_ERROR
@@ -408,7 +433,7 @@ static sync_status pauses_follow(struct sync_kafka_consumer *c, struct sync_erro
  */
 static sync_status assignment_set(struct sync_kafka_consumer *c, struct sync_error *err)
 {
-    rd_kafka_topic_partition_list_t *list = partition_list(c, want_assigned);
+    rd_kafka_topic_partition_list_t *list = place_list(c, want_assigned);
     rd_kafka_resp_err_t error = assign_apart(c, list);
     rd_kafka_topic_partition_list_destroy(list);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -417,25 +442,25 @@ static sync_status assignment_set(struct sync_kafka_consumer *c, struct sync_err
     return pauses_follow(c, err);
 }
 
-sync_status sync_kafka_assign(struct sync_kafka_consumer *c, const int32_t *partitions,
-                              const int64_t *offsets, size_t count, struct sync_error *err)
+sync_status sync_kafka_assign(struct sync_kafka_consumer *c, const struct sync_kafka_start *starts,
+                              size_t count, struct sync_error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        SYNC_ASSERT(partitions[i] >= 0 && partitions[i] < SYNC_KAFKA_PARTITIONS_MAX);
-        c->partitions[partitions[i]].assigned = true;
-        c->partitions[partitions[i]].next = offsets[i];
+        SYNC_ASSERT(starts[i].place >= 0 && starts[i].place < c->place_end);
+        c->places[starts[i].place].assigned = true;
+        c->places[starts[i].place].next = starts[i].offset;
     }
     return assignment_set(c, err);
 }
 
-sync_status sync_kafka_unassign(struct sync_kafka_consumer *c, int32_t partition,
+sync_status sync_kafka_unassign(struct sync_kafka_consumer *c, int32_t place,
                                 struct sync_error *err)
 {
-    SYNC_ASSERT(partition >= 0 && partition < SYNC_KAFKA_PARTITIONS_MAX);
-    if (!c->partitions[partition].assigned) {
+    SYNC_ASSERT(place >= 0 && place < c->place_end);
+    if (!c->places[place].assigned) {
         return SYNC_OK;
     }
-    c->partitions[partition].assigned = false;
+    c->places[place].assigned = false;
     return assignment_set(c, err);
 }
 
@@ -445,13 +470,14 @@ sync_status sync_kafka_pause(struct sync_kafka_consumer *c, bool pause, struct s
     return pauses_follow(c, err);
 }
 
-void sync_kafka_hint(struct sync_kafka_consumer *c, int32_t partition, int64_t position)
+void sync_kafka_hint(struct sync_kafka_consumer *c, int32_t place, int64_t position)
 {
-    if (c->noted != SYNC_KAFKA_NONE || !c->partitions[partition].assigned) {
+    if (c->noted != SYNC_KAFKA_NONE || !c->places[place].assigned) {
         return; /* never during a rebalance: a commit there can lose the assignment */
     }
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, c->topic, partition)->offset = position;
+    rd_kafka_topic_partition_list_add(list, topic_of(c, place), sync_kafka_place_partition(place))
+        ->offset = position;
     if (rd_kafka_commit(c->handle, list, 1) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         c->hints_refused++;
     }
@@ -470,27 +496,29 @@ bool sync_kafka_is_reachable(const struct sync_kafka_consumer *c)
     return c->reachable;
 }
 
-int64_t sync_kafka_high_cached(struct sync_kafka_consumer *c, int32_t partition)
+int64_t sync_kafka_high_cached(struct sync_kafka_consumer *c, int32_t place)
 {
     int64_t low = -1;
     int64_t high = -1;
-    rd_kafka_resp_err_t error =
-        rd_kafka_get_watermark_offsets(c->handle, c->topic, partition, &low, &high);
+    rd_kafka_resp_err_t error = rd_kafka_get_watermark_offsets(
+        c->handle, topic_of(c, place), sync_kafka_place_partition(place), &low, &high);
     return error == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : -1;
 }
 
-sync_status sync_kafka_marks(struct sync_kafka_consumer *c, int32_t partition, int timeout_ms,
+sync_status sync_kafka_marks(struct sync_kafka_consumer *c, int32_t place, int timeout_ms,
                              int64_t *ret_low, int64_t *ret_high, struct sync_error *err)
 {
-    return kafka_topic_marks(c->handle, c->topic, partition, timeout_ms, ret_low, ret_high, err);
+    return kafka_topic_marks(c->handle, topic_of(c, place), sync_kafka_place_partition(place),
+                             timeout_ms, ret_low, ret_high, err);
 }
 
-sync_status sync_kafka_describe(struct sync_kafka_consumer *c, int timeout_ms,
+sync_status sync_kafka_describe(struct sync_kafka_consumer *c, size_t topic, int timeout_ms,
                                 char ret_cluster_id[static 64], int32_t *ret_partitions,
                                 struct sync_error *err)
 {
-    sync_status status =
-        kafka_topic_describe(c->handle, c->topic, timeout_ms, ret_cluster_id, ret_partitions, err);
+    SYNC_ASSERT(topic < c->topic_count);
+    sync_status status = kafka_topic_describe(c->handle, c->topics[topic], timeout_ms,
+                                              ret_cluster_id, ret_partitions, err);
     c->reachable = c->reachable || sync_is_ok(status); /* the next statistics may be seconds away */
     return status;
 }

@@ -5,6 +5,7 @@
  */
 #ifndef SYNC_RUNTIME_KAFKA_H
 #define SYNC_RUNTIME_KAFKA_H
+#include "../core/limits.h"
 #include <altinn_sync/status.h>
 #include <altinn_sync/types.h>
 
@@ -17,26 +18,41 @@ struct sync_kafka_options {
 };
 #define SYNC_KAFKA_PARTITIONS_MAX 256 /* of one topic; topics.yaml allows 48 */
 
+/* A place is one partition of one topic that a consumer reads, as a number: below
+ * SYNC_KAFKA_PARTITIONS_MAX those of its first topic, then those of the second, and so on. */
+#define SYNC_KAFKA_PLACES_MAX (SYNC_ROUTE_INPUTS_MAX * SYNC_KAFKA_PARTITIONS_MAX)
+static inline int32_t sync_kafka_place(size_t topic, int32_t partition)
+{
+    return (int32_t)topic * SYNC_KAFKA_PARTITIONS_MAX + partition;
+}
+static inline size_t sync_kafka_place_topic(int32_t place)
+{
+    return (size_t)(place / SYNC_KAFKA_PARTITIONS_MAX);
+}
+static inline int32_t sync_kafka_place_partition(int32_t place)
+{
+    return place % SYNC_KAFKA_PARTITIONS_MAX;
+}
+
 /* Consumer -------------------------------------------------------------------------------- */
 struct sync_kafka_consumer;
 
 enum sync_kafka_event_type {
     SYNC_KAFKA_NONE,
     SYNC_KAFKA_RECORD,
-    SYNC_KAFKA_ASSIGN,          /* partitions given; already answered with an empty list */
-    SYNC_KAFKA_REVOKE,          /* partitions taken (also "lost"); already answered */
-    SYNC_KAFKA_RESET,           /* _AUTO_OFFSET_RESET of one partition: ask for the marks */
-    SYNC_KAFKA_PARTITION_ERROR, /* a batch the client cannot decode (codec, CRC): stop the partition
-                                 */
+    SYNC_KAFKA_ASSIGN,          /* places given; already answered with an empty list */
+    SYNC_KAFKA_REVOKE,          /* places taken (also "lost"); already answered */
+    SYNC_KAFKA_RESET,           /* _AUTO_OFFSET_RESET of one place: ask for the marks */
+    SYNC_KAFKA_PARTITION_ERROR, /* a batch the client cannot decode (codec, CRC): stop the place */
     SYNC_KAFKA_ERROR, /* err says: RETRY (transport) or FATAL (client fatal, authorisation, topic)
                        */
     SYNC_KAFKA_EOF,
 };
 struct sync_kafka_event {
     enum sync_kafka_event_type type;
-    int32_t partition;
-    int32_t partitions[SYNC_KAFKA_PARTITIONS_MAX]; /* ASSIGN, REVOKE */
-    size_t partition_count;
+    int32_t place;
+    int32_t places[SYNC_KAFKA_PLACES_MAX]; /* ASSIGN, REVOKE */
+    size_t place_count;
     int64_t offset;
     int64_t timestamp_ms;
     bool append_time;             /* timestamp is the broker's append time */
@@ -47,12 +63,13 @@ struct sync_kafka_event {
 };
 
 /*
- * Makes a consumer of one topic and joins the group.
+ * Makes a consumer of one to SYNC_ROUTE_INPUTS_MAX topics and joins the group.
  * Owns: sync_kafka_consumer_free.  Blocks: no.  Fails: FATAL config, with the setting that is
  * wrong.
  */
 sync_status sync_kafka_consumer_new(const struct sync_kafka_options *options, const char *group,
-                                    const char *topic, struct sync_kafka_consumer **ret_consumer,
+                                    const char *const *topics, size_t topic_count,
+                                    struct sync_kafka_consumer **ret_consumer,
                                     struct sync_error *err);
 /* Leaves the group; at most timeout_ms, then gives up (the process exits anyhow). */
 void sync_kafka_consumer_free(struct sync_kafka_consumer **consumer, int timeout_ms);
@@ -61,18 +78,22 @@ void sync_kafka_poll(struct sync_kafka_consumer *consumer, int timeout_ms,
                      struct sync_kafka_event *ret_event);
 void sync_kafka_event_done(struct sync_kafka_event *event);
 /*
- * Adds to what is assigned: starts reading the partitions at the offsets. What was assigned before
+ * Adds to what is assigned: starts reading the places at the offsets. What was assigned before
  * goes on behind the last record handed out.
  */
-sync_status sync_kafka_assign(struct sync_kafka_consumer *c, const int32_t *partitions,
-                              const int64_t *offsets, size_t count, struct sync_error *err);
-/* Takes one partition out of the assignment (stopped). */
-sync_status sync_kafka_unassign(struct sync_kafka_consumer *c, int32_t partition,
+struct sync_kafka_start {
+    int64_t offset;
+    int32_t place;
+};
+sync_status sync_kafka_assign(struct sync_kafka_consumer *c, const struct sync_kafka_start *starts,
+                              size_t count, struct sync_error *err);
+/* Takes one place out of the assignment (stopped). */
+sync_status sync_kafka_unassign(struct sync_kafka_consumer *c, int32_t place,
                                 struct sync_error *err);
 sync_status sync_kafka_pause(struct sync_kafka_consumer *c, bool pause,
                              struct sync_error *err); /* all assigned */
 /* Asynchronous hint; errors are ignored and counted. */
-void sync_kafka_hint(struct sync_kafka_consumer *c, int32_t partition, int64_t position);
+void sync_kafka_hint(struct sync_kafka_consumer *c, int32_t place, int64_t position);
 /* How many hints the broker took and refused since start. */
 void sync_kafka_hint_counts(const struct sync_kafka_consumer *c, uint64_t *ret_taken,
                             uint64_t *ret_refused);
@@ -80,13 +101,13 @@ void sync_kafka_hint_counts(const struct sync_kafka_consumer *c, uint64_t *ret_t
  * second). */
 bool sync_kafka_is_reachable(const struct sync_kafka_consumer *c);
 /* Cached high mark, -1 when not known. Never asks the broker. */
-int64_t sync_kafka_high_cached(struct sync_kafka_consumer *c, int32_t partition);
+int64_t sync_kafka_high_cached(struct sync_kafka_consumer *c, int32_t place);
 /* Asks the broker; only while nothing is assigned, or after RESET. */
-sync_status sync_kafka_marks(struct sync_kafka_consumer *c, int32_t partition, int timeout_ms,
+sync_status sync_kafka_marks(struct sync_kafka_consumer *c, int32_t place, int timeout_ms,
                              int64_t *ret_low, int64_t *ret_high, struct sync_error *err);
-/* Cluster id and partition count of the topic. RETRY unreachable; FATAL topic_unknown,
+/* Cluster id and partition count of one of the topics. RETRY unreachable; FATAL topic_unknown,
  * topic_refused. */
-sync_status sync_kafka_describe(struct sync_kafka_consumer *c, int timeout_ms,
+sync_status sync_kafka_describe(struct sync_kafka_consumer *c, size_t topic, int timeout_ms,
                                 char ret_cluster_id[static 64], int32_t *ret_partitions,
                                 struct sync_error *err);
 

@@ -105,14 +105,13 @@ static void claim(void)
     struct sync_place place = consumer_place(c, PARTITION);
     struct sync_owner owner = {0};
     must(sync_claim_partition(c->apply.db, &place, 0, "test", &owner, &own.err));
-    c->apply.partitions[PARTITION] =
-        (struct consumer_partition){.state = PARTITION_OWNED,
-                                    .epoch = owner.epoch,
-                                    .position = owner.position,
-                                    .high = -1,
-                                    .hinted = -1,
-                                    .refused_offset = -1,
-                                    .records_max = SYNC_BATCH_RECORDS_MAX};
+    c->apply.places[PARTITION] = (struct consumer_partition){.state = PARTITION_OWNED,
+                                                             .epoch = owner.epoch,
+                                                             .position = owner.position,
+                                                             .high = -1,
+                                                             .hinted = -1,
+                                                             .refused_offset = -1,
+                                                             .records_max = SYNC_BATCH_RECORDS_MAX};
 }
 
 static int set_up(void **state)
@@ -129,7 +128,8 @@ static int set_up(void **state)
     c->options = &world.options;
     c->config = &world.config;
     c->scope = TO_ALTINN3->name;
-    c->topic = TO_ALTINN3->inputs[0].topic;
+    c->route = TO_ALTINN3;
+    c->place_end = sync_kafka_place(1, 0);
     next_offset = 0;
     struct sync_ring_options ring = {.bytes_max = 8 << 20};
     must(sync_wake_init(&c->apply_wake, &own.err));
@@ -210,7 +210,7 @@ static void put(int32_t id, int32_t kind, int64_t at_us)
     must(sync_encode(schema, processor, &change, &world.records_arena, &value, &own.err));
     (void)snprintf(key, sizeof key, "%d", (int)id);
     struct consumer_record record = {.generation = 1,
-                                     .partition = PARTITION,
+                                     .place = PARTITION,
                                      .offset = next_offset++,
                                      .timestamp_ms = at_us / 1000 + 1,
                                      .append_time = true,
@@ -554,7 +554,7 @@ static void doubt(void)
     c->apply.batch = (struct sync_batch){.processor = processor,
                                          .route = TO_ALTINN3,
                                          .scope = c->scope,
-                                         .topic = c->topic,
+                                         .topic = TO_ALTINN3->inputs[0].topic,
                                          .partition = PARTITION,
                                          .arena = &c->apply.arena,
                                          .record_count = c->apply.item_count};
@@ -566,9 +566,9 @@ static void doubt(void)
             .offset = record->offset, .route = TO_ALTINN3, .fold = {.rule = "CS-28"}};
     }
     c->apply.doubt = (struct consumer_doubt){.open = true,
-                                             .partition = PARTITION,
+                                             .place = PARTITION,
                                              .generation = 1,
-                                             .epoch = c->apply.partitions[PARTITION].epoch,
+                                             .epoch = c->apply.places[PARTITION].epoch,
                                              .last = last->offset};
 }
 
@@ -583,7 +583,7 @@ static void a_commit_in_doubt_that_was_done_is_not_repeated(void **state)
     consumer_settle_doubt(c, sync_clock_monotonic_us());
     assert_false(c->apply.doubt.open);
     assert_int_equal(sync_ring_items(c->records), 0);
-    assert_int_equal(c->apply.partitions[PARTITION].position, 2);
+    assert_int_equal(c->apply.places[PARTITION].position, 2);
 }
 
 static void a_commit_in_doubt_that_was_not_done_is_repeated_with_fewer_records(void **state)
@@ -598,7 +598,7 @@ static void a_commit_in_doubt_that_was_not_done_is_repeated_with_fewer_records(v
     consumer_settle_doubt(c, sync_clock_monotonic_us());
     assert_false(c->apply.doubt.open);
     assert_int_equal(sync_ring_items(c->records), 4);
-    assert_int_equal(c->apply.partitions[PARTITION].records_max, 2);
+    assert_int_equal(c->apply.places[PARTITION].records_max, 2);
     apply_all(10);
     assert_int_equal(count_of(APPLIED), 4);
     assert_accounted();
@@ -613,7 +613,7 @@ static void a_commit_in_doubt_of_a_fenced_partition_drops_it(void **state)
     run_sql("UPDATE sync.partition_owner SET epoch = epoch + 1, position = 1");
     consumer_settle_doubt(c, sync_clock_monotonic_us());
     assert_false(c->apply.doubt.open);
-    assert_int_equal(c->apply.partitions[PARTITION].state, PARTITION_FENCED);
+    assert_int_equal(c->apply.places[PARTITION].state, PARTITION_FENCED);
     apply_all(10);
     assert_int_equal(sync_ring_items(c->records), 0); /* dropped, not applied */
     assert_int_equal(ask("SELECT count(*) FROM sync.hold"), 0);
@@ -664,7 +664,7 @@ static void a_paused_consumer_applies_and_adopts_nothing_and_keeps_its_partition
     hold_many(9001, 1);
     insert_message(9001);
     put(9002, STATUS_READ, NINE);
-    int64_t epoch = c->apply.partitions[PARTITION].epoch;
+    int64_t epoch = c->apply.places[PARTITION].epoch;
     run_sql("INSERT INTO sync.pause VALUES ('%s', 'the bridge is rebuilt', 'test', now())",
             c->scope);
     look_at_pause();
@@ -675,7 +675,7 @@ static void a_paused_consumer_applies_and_adopts_nothing_and_keeps_its_partition
     consumer_sweep(c, sync_clock_monotonic_us());
     assert_int_equal(count_of(HELD), 1);
     assert_int_equal(count_of(APPLIED), 0);
-    assert_int_equal(c->apply.partitions[PARTITION].state, PARTITION_OWNED);
+    assert_int_equal(c->apply.places[PARTITION].state, PARTITION_OWNED);
     run_sql("DELETE FROM sync.pause");
     look_at_pause();
     assert_false(c->apply.paused);
@@ -772,19 +772,19 @@ static void partitions_that_a_topic_grew_by_start_at_0_for_every_consumer(void *
 {
     (void)state;
     NEEDS_DATABASE();
-    must(sync_claim_topic(c->apply.db, c->topic, "cluster", 8, &own.err));
+    must(sync_claim_topic(c->apply.db, TO_ALTINN3->inputs[0].topic, "cluster", 8, &own.err));
     run_sql("INSERT INTO sync.partition_owner (scope, topic, partition, epoch, position,"
             " first_position, holder, claimed_at) SELECT 'other', topic, partition, 3, 55, 50, 'x',"
             " now() FROM sync.partition_owner");
-    must(sync_claim_topic(c->apply.db, c->topic, "cluster", 10, &own.err));
+    must(sync_claim_topic(c->apply.db, TO_ALTINN3->inputs[0].topic, "cluster", 10, &own.err));
     assert_int_equal(ask("SELECT count(*) FROM sync.partition_owner WHERE partition IN (8, 9)"
                          " AND position = 0 AND first_position = 0 AND epoch = 0"),
                      4);
-    struct sync_place place = {"other", c->topic, 9};
+    struct sync_place place = {"other", TO_ALTINN3->inputs[0].topic, 9};
     bool exists = false;
     must(sync_claim_exists(c->apply.db, &place, &exists, &own.err));
     assert_true(exists);
-    must(sync_claim_topic(c->apply.db, c->topic, "cluster", 10, &own.err));
+    must(sync_claim_topic(c->apply.db, TO_ALTINN3->inputs[0].topic, "cluster", 10, &own.err));
     assert_int_equal(ask("SELECT count(*) FROM sync.partition_owner"), 6);
     run_sql("TRUNCATE sync.topic");
 }

@@ -17,22 +17,30 @@ static struct sync_topics *topics;
 static struct sync_consumer_options options = {.config = &config};
 static struct consumer *c;
 
+static const struct sync_input inputs[] = {{"t", SYNC_SYSTEM_ALTINN2}, {"u", SYNC_SYSTEM_SYS}};
+static const struct sync_route route = {"status-to-altinn3", inputs, 2,
+                                        SYNC_SYSTEM_ALTINN3, NULL,   NULL};
+
 static int set_up(void **state)
 {
     struct sync_error err = {0};
     (void)state;
     c = calloc(1, sizeof *c);
     topics = calloc(1, sizeof *topics);
-    (void)snprintf(topics->items[0].name, sizeof topics->items[0].name, "t");
-    topics->items[0].partitions = 4;
-    topics->count = 1;
+    for (size_t i = 0; i < route.input_count; i++) {
+        (void)snprintf(topics->items[i].name, sizeof topics->items[i].name, "%s",
+                       route.inputs[i].topic);
+        topics->items[i].partitions = 4;
+    }
+    topics->count = route.input_count;
     options.topics = topics;
     config.batch_records_max = 1000;
     (void)snprintf(config.consumer_start, sizeof config.consumer_start, "earliest");
     c->options = &options;
     c->config = &config;
     c->scope = "status-to-altinn3";
-    c->topic = "t";
+    c->route = &route;
+    c->place_end = sync_kafka_place(route.input_count, 0);
     assert_true(sync_is_ok(sync_wake_init(&c->apply_wake, &err)));
     assert_true(sync_is_ok(sync_wake_init(&c->poll_wake, &err)));
     struct sync_ring_options ring = {.bytes_max = 1 << 18};
@@ -53,16 +61,22 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void assign(uint32_t generation, int32_t total)
+static void assign_places(uint32_t generation, int32_t total, int32_t total_of_second,
+                          int32_t first, int32_t second)
 {
     struct consumer_assignment assignment = {
         .event = {.type = EVENT_ASSIGNED, .generation = generation},
         .cluster_id = "abc",
-        .partitions_total = total,
+        .partitions_total = {total, total_of_second},
         .count = 2,
-        .partitions = {1, 3}};
-    assert_true(sync_ring_put(c->events, &assignment, sizeof assignment));
+        .places = {first, second}};
+    assert_true(sync_ring_put(c->events, &assignment, consumer_assignment_size(&assignment)));
     consumer_events(c, 0);
+}
+
+static void assign(uint32_t generation, int32_t total)
+{
+    assign_places(generation, total, 4, 1, 3);
 }
 
 static void tell(struct consumer_event event)
@@ -75,7 +89,7 @@ static void tell(struct consumer_event event)
 static struct consumer_partition *own(int64_t position, bool check_tail)
 {
     assign(5, 4);
-    struct consumer_partition *p = &c->apply.partitions[1];
+    struct consumer_partition *p = &c->apply.places[1];
     p->state = PARTITION_OWNED;
     p->position = position;
     p->check_tail = check_tail;
@@ -96,9 +110,9 @@ static void an_assignment_makes_its_partitions_new_and_asks_for_claims(void **st
     (void)state;
     assign(5, 4);
     assert_int_equal(c->apply.generation, 5);
-    assert_int_equal(c->apply.partitions[1].state, PARTITION_NEW);
-    assert_int_equal(c->apply.partitions[3].state, PARTITION_NEW);
-    assert_int_equal(c->apply.partitions[0].state, PARTITION_NONE);
+    assert_int_equal(c->apply.places[1].state, PARTITION_NEW);
+    assert_int_equal(c->apply.places[3].state, PARTITION_NEW);
+    assert_int_equal(c->apply.places[0].state, PARTITION_NONE);
     assert_true(c->apply.claims_due);
 }
 
@@ -107,7 +121,7 @@ static void a_revoke_forgets_everything(void **state)
     (void)state;
     (void)own(100, false);
     tell((struct consumer_event){.type = EVENT_REVOKED, .generation = 6});
-    assert_int_equal(c->apply.partitions[1].state, PARTITION_NONE);
+    assert_int_equal(c->apply.places[1].state, PARTITION_NONE);
     assert_int_equal(c->apply.generation, 6);
     assert_false(c->apply.claims_due);
 }
@@ -135,9 +149,9 @@ static void events_of_an_earlier_assignment_are_passed_over(void **state)
     (void)state;
     struct consumer_partition *p = own(100, false);
     tell((struct consumer_event){
-        .type = EVENT_RESET, .generation = 4, .partition = 1, .low = 500, .high = 600});
+        .type = EVENT_RESET, .generation = 4, .place = 1, .low = 500, .high = 600});
     assert_int_equal(p->state, PARTITION_OWNED);
-    tell((struct consumer_event){.type = EVENT_HIGH, .generation = 4, .partition = 1, .high = 9});
+    tell((struct consumer_event){.type = EVENT_HIGH, .generation = 4, .place = 1, .high = 9});
     assert_int_equal(p->high, -1);
 }
 
@@ -146,16 +160,16 @@ static void a_first_start_takes_the_low_or_the_high_mark(void **state)
     (void)state;
     assign(5, 4);
     struct consumer_event marks = {
-        .type = EVENT_MARKS, .generation = 5, .partition = 1, .low = 10, .high = 20};
-    c->apply.partitions[1].state = PARTITION_STARTING;
+        .type = EVENT_MARKS, .generation = 5, .place = 1, .low = 10, .high = 20};
+    c->apply.places[1].state = PARTITION_STARTING;
     tell(marks);
-    assert_int_equal(c->apply.partitions[1].state, PARTITION_CLAIMING);
-    assert_int_equal(c->apply.partitions[1].start, 10);
+    assert_int_equal(c->apply.places[1].state, PARTITION_CLAIMING);
+    assert_int_equal(c->apply.places[1].start, 10);
     (void)snprintf(config.consumer_start, sizeof config.consumer_start, "latest");
-    marks.partition = 3;
-    c->apply.partitions[3].state = PARTITION_STARTING;
+    marks.place = 3;
+    c->apply.places[3].state = PARTITION_STARTING;
     tell(marks);
-    assert_int_equal(c->apply.partitions[3].start, 20);
+    assert_int_equal(c->apply.places[3].start, 20);
 }
 
 static void marks_for_a_partition_that_does_not_start_are_passed_over(void **state)
@@ -163,9 +177,38 @@ static void marks_for_a_partition_that_does_not_start_are_passed_over(void **sta
     (void)state;
     struct consumer_partition *p = own(100, false);
     tell((struct consumer_event){
-        .type = EVENT_MARKS, .generation = 5, .partition = 1, .low = 10, .high = 20});
+        .type = EVENT_MARKS, .generation = 5, .place = 1, .low = 10, .high = 20});
     assert_int_equal(p->state, PARTITION_OWNED);
     assert_int_equal(p->start, 0);
+}
+
+/* Partition 1 of the second topic is another place than that of the first one. */
+static void each_topic_has_places_of_its_own(void **state)
+{
+    (void)state;
+    int32_t place = sync_kafka_place(1, 1);
+    assign_places(5, 4, 4, 1, place);
+    assert_int_equal(c->apply.places[1].state, PARTITION_NEW);
+    assert_int_equal(c->apply.places[place].state, PARTITION_NEW);
+    c->apply.places[1].state = PARTITION_OWNED;
+    c->apply.places[place].state = PARTITION_OWNED;
+    c->apply.places[place].position = 7;
+    tell((struct consumer_event){
+        .type = EVENT_RESET, .generation = 5, .place = place, .low = 8, .high = 9});
+    assert_int_equal(c->apply.places[place].state, PARTITION_STOPPED);
+    assert_int_equal(c->apply.places[1].state, PARTITION_OWNED);
+    struct sync_place at = consumer_place(c, place);
+    assert_string_equal(at.topic, "u");
+    assert_int_equal(at.partition, 1);
+}
+
+static void a_second_topic_with_other_partitions_ends_the_process(void **state)
+{
+    (void)state;
+    assign_places(5, 4, 3, 0, 1);
+    assert_true(atomic_load(&c->failed));
+    assert_int_equal(c->failure.code, SYNC_CODE_TOPIC_REFUSED);
+    assert_non_null(strstr(c->failure.text, "claim u: it has 3 partitions"));
 }
 
 /* Retention took the record just below us: there is nothing to compare with, and nothing is lost.
@@ -175,10 +218,10 @@ static void a_reset_whose_low_mark_is_the_position_reads_on_without_the_tail(voi
     (void)state;
     struct consumer_partition *p = own(100, true);
     tell((struct consumer_event){
-        .type = EVENT_RESET, .generation = 5, .partition = 1, .low = 100, .high = 300});
+        .type = EVENT_RESET, .generation = 5, .place = 1, .low = 100, .high = 300});
     assert_int_equal(p->state, PARTITION_OWNED);
     assert_false(p->check_tail);
-    assert_int_equal(next_reads()->offsets[0], 100);
+    assert_int_equal(next_reads()->starts[0].offset, 100);
 }
 
 static void a_reset_above_the_position_stops_the_partition(void **state)
@@ -186,7 +229,7 @@ static void a_reset_above_the_position_stops_the_partition(void **state)
     (void)state;
     struct consumer_partition *p = own(100, true);
     tell((struct consumer_event){
-        .type = EVENT_RESET, .generation = 5, .partition = 1, .low = 101, .high = 300});
+        .type = EVENT_RESET, .generation = 5, .place = 1, .low = 101, .high = 300});
     assert_int_equal(p->state, PARTITION_STOPPED);
     assert_int_equal(p->position, 100);
     assert_false(atomic_load(&c->failed)); /* the others go on */
@@ -197,7 +240,7 @@ static void a_reset_below_the_position_stops_the_partition(void **state)
     (void)state;
     struct consumer_partition *p = own(100, true);
     tell((struct consumer_event){
-        .type = EVENT_RESET, .generation = 5, .partition = 1, .low = 0, .high = 99});
+        .type = EVENT_RESET, .generation = 5, .place = 1, .low = 0, .high = 99});
     assert_int_equal(p->state, PARTITION_STOPPED);
 }
 
@@ -206,9 +249,9 @@ static void a_reset_without_marks_is_read_again_at_the_same_place(void **state)
     (void)state;
     struct consumer_partition *p = own(100, true);
     tell((struct consumer_event){
-        .type = EVENT_RESET, .generation = 5, .partition = 1, .low = -1, .high = -1});
+        .type = EVENT_RESET, .generation = 5, .place = 1, .low = -1, .high = -1});
     assert_int_equal(p->state, PARTITION_OWNED);
-    assert_int_equal(next_reads()->offsets[0], 99);
+    assert_int_equal(next_reads()->starts[0].offset, 99);
 }
 
 static void a_batch_that_cannot_be_unpacked_stops_only_its_partition(void **state)
@@ -216,9 +259,9 @@ static void a_batch_that_cannot_be_unpacked_stops_only_its_partition(void **stat
     (void)state;
     struct consumer_partition *p = own(100, false);
     tell((struct consumer_event){
-        .type = EVENT_PARTITION_ERROR, .generation = 5, .partition = 1, .offset = 100});
+        .type = EVENT_PARTITION_ERROR, .generation = 5, .place = 1, .offset = 100});
     assert_int_equal(p->state, PARTITION_STOPPED);
-    assert_int_equal(c->apply.partitions[3].state, PARTITION_NEW);
+    assert_int_equal(c->apply.places[3].state, PARTITION_NEW);
 }
 
 static void a_fence_drops_the_partition_once(void **state)
@@ -255,6 +298,8 @@ int main(void)
         CASE(events_of_an_earlier_assignment_are_passed_over),
         CASE(a_first_start_takes_the_low_or_the_high_mark),
         CASE(marks_for_a_partition_that_does_not_start_are_passed_over),
+        CASE(each_topic_has_places_of_its_own),
+        CASE(a_second_topic_with_other_partitions_ends_the_process),
         CASE(a_reset_whose_low_mark_is_the_position_reads_on_without_the_tail),
         CASE(a_reset_above_the_position_stops_the_partition),
         CASE(a_reset_below_the_position_stops_the_partition),

@@ -16,6 +16,10 @@ static struct sync_config config;
 static struct sync_consumer_options options = {.config = &config};
 static struct consumer *c;
 
+static const struct sync_input inputs[] = {{"t", SYNC_SYSTEM_ALTINN2}, {"u", SYNC_SYSTEM_SYS}};
+static const struct sync_route route = {"status-to-altinn3", inputs, 2,
+                                        SYNC_SYSTEM_ALTINN3, NULL,   NULL};
+
 static int set_up(void **state)
 {
     struct sync_error err = {0};
@@ -25,7 +29,8 @@ static int set_up(void **state)
     c->options = &options;
     c->config = &config;
     c->scope = "status-to-altinn3";
-    c->topic = "t";
+    c->route = &route;
+    c->place_end = sync_kafka_place(route.input_count, 0);
     c->apply.generation = 7;
     c->apply.items = calloc(ITEMS_MAX, sizeof *c->apply.items);
     assert_true(sync_is_ok(sync_wake_init(&c->apply_wake, &err)));
@@ -34,7 +39,7 @@ static int set_up(void **state)
     assert_true(sync_is_ok(sync_ring_new(&ring, &c->records, &err)));
     assert_true(sync_is_ok(sync_ring_new(&ring, &c->commands, &err)));
     for (int32_t i = 0; i < 4; i++) {
-        c->apply.partitions[i] = (struct consumer_partition){
+        c->apply.places[i] = (struct consumer_partition){
             .state = PARTITION_OWNED, .epoch = 1, .position = 100, .records_max = ITEMS_MAX};
     }
     return 0;
@@ -52,11 +57,11 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void put_sized(uint32_t generation, int32_t partition, int64_t offset, uint32_t size)
+static void put_sized(uint32_t generation, int32_t place, int64_t offset, uint32_t size)
 {
     uint8_t memory[sizeof(struct consumer_record) + 2048] = {0};
     struct consumer_record record = {.generation = generation,
-                                     .partition = partition,
+                                     .place = place,
                                      .offset = offset,
                                      .timestamp_ms = 1000 + offset,
                                      .key_size = 4,
@@ -67,9 +72,9 @@ static void put_sized(uint32_t generation, int32_t partition, int64_t offset, ui
     assert_true(sync_ring_put(c->records, memory, sizeof record + 4 + size));
 }
 
-static void put(int32_t partition, int64_t offset)
+static void put(int32_t place, int64_t offset)
 {
-    put_sized(7, partition, offset, 10);
+    put_sized(7, place, offset, 10);
 }
 
 static int64_t offset_at(size_t index)
@@ -107,13 +112,13 @@ static void a_batch_is_one_partition_in_offset_order(void **state)
     consumer_give_back(c, true);
     assert_true(consumer_pick(c));
     assert_int_equal(c->apply.item_count, 2);
-    assert_int_equal(((const struct consumer_record *)c->apply.items[0])->partition, 2);
+    assert_int_equal(((const struct consumer_record *)c->apply.items[0])->place, 2);
 }
 
 static void a_batch_ends_at_its_record_limit(void **state)
 {
     (void)state;
-    c->apply.partitions[0].records_max = 2;
+    c->apply.places[0].records_max = 2;
     put(0, 100);
     put(0, 101);
     put(0, 102);
@@ -129,7 +134,7 @@ static void a_batch_ends_at_its_byte_limit_but_takes_one_record_of_any_size(void
     assert_true(consumer_pick(c));
     assert_int_equal(c->apply.item_count, 1);
     consumer_give_back(c, true);
-    c->apply.partitions[0].position = 101;
+    c->apply.places[0].position = 101;
     put_sized(7, 0, 102, 900);
     put_sized(7, 0, 103, 900);
     assert_true(consumer_pick(c));
@@ -170,10 +175,10 @@ static void a_hole_at_the_position_stops_the_partition(void **state)
     put(0, 101);
     put(1, 100);
     assert_true(consumer_pick(c));
-    assert_int_equal(c->apply.partitions[0].state, PARTITION_STOPPED);
-    assert_int_equal(((const struct consumer_record *)c->apply.items[0])->partition, 1);
+    assert_int_equal(c->apply.places[0].state, PARTITION_STOPPED);
+    assert_int_equal(((const struct consumer_record *)c->apply.items[0])->place, 1);
     assert_int_equal(next_command(), COMMAND_DROP);
-    assert_int_equal(c->apply.partitions[0].position, 100);
+    assert_int_equal(c->apply.places[0].position, 100);
 }
 
 static void a_hole_inside_ends_the_batch_before_it(void **state)
@@ -189,7 +194,7 @@ static void a_hole_inside_ends_the_batch_before_it(void **state)
 static void a_hole_of_a_sparse_topic_is_passed(void **state)
 {
     (void)state;
-    c->sparse = true;
+    c->sparse[0] = true;
     put(0, 101);
     put(0, 105);
     assert_true(consumer_pick(c));
@@ -211,7 +216,7 @@ static void records_of_partitions_that_are_not_owned_are_dropped(void **state)
                                                     PARTITION_STARTING, PARTITION_CLAIMING,
                                                     PARTITION_STOPPED,  PARTITION_FENCED};
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
-        c->apply.partitions[0].state = states[i];
+        c->apply.places[0].state = states[i];
         put(0, 100);
         assert_false(consumer_pick(c));
         assert_int_equal(sync_ring_items(c->records), 0);
@@ -222,8 +227,8 @@ static void check_tail_of(int64_t offset)
 {
     size_t size = 0;
     put(0, offset);
-    c->apply.partitions[0].tail = consumer_record_digest(sync_ring_next(c->records, NULL, &size));
-    c->apply.partitions[0].check_tail = true;
+    c->apply.places[0].tail = consumer_record_digest(sync_ring_next(c->records, NULL, &size));
+    c->apply.places[0].check_tail = true;
 }
 
 static void a_matching_tail_is_compared_and_dropped(void **state)
@@ -241,7 +246,7 @@ static void another_tail_ends_the_process(void **state)
 {
     (void)state;
     check_tail_of(99);
-    c->apply.partitions[0].tail.bytes[3] ^= 1;
+    c->apply.places[0].tail.bytes[3] ^= 1;
     put(0, 100);
     assert_false(consumer_pick(c));
     assert_true(atomic_load(&c->failed));
@@ -252,10 +257,10 @@ static void another_tail_ends_the_process(void **state)
 static void a_tail_that_never_comes_stops_the_partition(void **state)
 {
     (void)state;
-    c->apply.partitions[0].check_tail = true;
+    c->apply.places[0].check_tail = true;
     put(0, 100);
     assert_false(consumer_pick(c));
-    assert_int_equal(c->apply.partitions[0].state, PARTITION_STOPPED);
+    assert_int_equal(c->apply.places[0].state, PARTITION_STOPPED);
 }
 
 static void null_keys_and_values_stay_null(void **state)

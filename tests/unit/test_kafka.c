@@ -15,7 +15,8 @@ static sync_status make_consumer(const char *name, const char *value, struct syn
     struct sync_kafka_options options = {
         .bootstrap = "127.0.0.1:9", .client_id = "test", .properties = properties};
     struct sync_kafka_consumer *consumer = NULL;
-    sync_status status = sync_kafka_consumer_new(&options, "g", "t", &consumer, err);
+    sync_status status =
+        sync_kafka_consumer_new(&options, "g", (const char *const[]){"t"}, 1, &consumer, err);
     if (sync_is_ok(status)) {
         sync_kafka_consumer_free(&consumer, 1000);
     }
