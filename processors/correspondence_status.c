@@ -807,6 +807,19 @@ static bool intake(const struct sync_route *route, const void *input,
     return false;
 }
 
+static void event(const void *input, struct sync_event *ret_event)
+{
+    const struct status_change *change = input;
+    *ret_event = (struct sync_event){
+        .system = status_system_of(&change->source),
+        .stream = change->source.stream,
+        .sequence = change->source.sequence,
+        .captured_us = change->captured_at_us,
+        .has_origin = change->has_origin,
+        .leaked = change->written_by_sync,
+    };
+}
+
 static sync_status key(const void *input, struct sync_key *ret_key, struct sync_error *err)
 {
     const struct status_change *change = input;
@@ -1204,6 +1217,7 @@ const struct sync_processor sync_processor_correspondence_status = {
     .any_order = true,
     .change_size = sizeof(struct status_change),
     .state_size = sizeof(struct status_state),
+    .event = event,
     .key = key,
     .intake = intake,
     .fold = fold,

@@ -513,6 +513,26 @@ static sync_status fold(const struct sync_route *route, void *entity, const void
     return status;
 }
 
+static void event(const void *input, struct sync_event *ret_event)
+{
+    static const enum sync_system systems[] = {SYNC_SYSTEM_ALTINN2, SYNC_SYSTEM_ALTINN3,
+                                               SYNC_SYSTEM_SYS};
+    const struct delegation_change *change = input;
+    *ret_event = (struct sync_event){
+        .system = systems[change->source],
+        .stream = change->stream,
+        .sequence = change->seq,
+        .captured_us = change->capture_time_us,
+        .has_origin = change->has_origin,
+    };
+    if (change->op == DELEGATION_TICK || change->op == DELEGATION_END) {
+        (void)snprintf(ret_event->part, sizeof ret_event->part, "%s",
+                       change->op == DELEGATION_TICK ? "tick" : "end");
+    } else if (change->has_snapshot_id) {
+        sync_uuid_format(&change->snapshot_id, ret_event->part);
+    }
+}
+
 static bool intake(const struct sync_route *route, const void *input,
                    const struct sync_context *ctx, struct sync_fold *ret_fold)
 {
@@ -647,6 +667,7 @@ const struct sync_processor sync_processor_delegation = {
     .hold_limit_count = COUNT_OF(hold_limits),
     .change_size = sizeof(struct delegation_change),
     .state_size = sizeof(struct delegation_state),
+    .event = event,
     .key = key,
     .intake = intake,
     .fold = fold,

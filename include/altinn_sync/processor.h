@@ -165,6 +165,17 @@ struct sync_fold {
     } part;
 };
 
+/* What people and metrics are told about a change. */
+struct sync_event {
+    enum sync_system system; /* its identity: <system>/<stream>/<part>/<sequence> */
+    struct sync_bytes stream;
+    char part[SYNC_UUID_BUFFER]; /* "" = none */
+    int64_t sequence;
+    int64_t captured_us; /* 0 = not known */
+    bool has_origin;     /* it names the event that caused it */
+    bool leaked;         /* written by the sync, and published all the same */
+};
+
 /* decided = the intake alone gave the outcome; the entity's state is not needed. */
 struct sync_processor {
     const char *name, *purpose, *schema; /* schema: full Avro name */
@@ -185,6 +196,8 @@ struct sync_processor {
      * topics; each topic keeps its own. */
     bool any_order;
     size_t change_size, state_size;
+    /* Names the change; ret_event borrows from it. */
+    void (*event)(const void *change, struct sync_event *ret_event);
     /* Key of a change. PARK when the change has none. */
     sync_status (*key)(const void *change, struct sync_key *ret_key, struct sync_error *err);
     /* Rules that need no state. Returns true and fills ret_fold when they decide. */

@@ -106,8 +106,6 @@ static sync_status open_settings(struct load *load, struct sync_error *err)
                              : strcmp(config->decision_mode, "sampled") == 0 ? 1
                                                                              : 0;
     applier->keep_parked_bytes = config->loopback;
-    applier->held_unknown_age_s = config->held_unknown_age_s;
-    applier->held_expected_age_s = config->held_expected_age_s;
     return status;
 }
 

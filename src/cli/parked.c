@@ -11,7 +11,7 @@
 static const struct sync_statement list_statement = {
     "cli_parked",
     "SELECT scope, topic, partition, record_offset, entity_key, rule, code, field, since, state, "
-    "attempts"
+    "attempts, missing_kind || ' ' || missing_id, part"
     " FROM sync.parked WHERE ($1::text IS NULL OR scope = $1) AND ($2::text IS NULL OR rule = $2)"
     " AND ($4::bool OR state = 0)"
     " ORDER BY since, scope, topic, partition, record_offset LIMIT $3"};
@@ -19,7 +19,8 @@ static const struct sync_statement list_statement = {
 /* Two statements, because a viewer has no right to the bytes. */
 #define SHOW(record)                                                                               \
     "SELECT scope, topic, partition, record_offset, entity_key, rule, code, field, since, state, " \
-    "attempts, reason, appended_at, " record ", sealed, digest"                                    \
+    "attempts, reason, appended_at, " record ", sealed, digest, part,"                             \
+    " missing_kind || ' ' || missing_id"                                                           \
     " FROM sync.parked WHERE topic = $1 AND partition = $2 AND record_offset = $3"                 \
     " AND ($4::text IS NULL OR scope = $4) ORDER BY scope"
 static const struct sync_statement show_statement = {"cli_parked_one", SHOW("NULL::bytea")};
@@ -35,6 +36,13 @@ static void put_state(const struct sync_result *result, int row, int column,
                    state >= 0 && state < 4 ? states[state] : "unknown");
 }
 
+static void put_what(const struct sync_result *result, int row, int column,
+                     char ret_cell[static WAITING_CELL])
+{
+    (void)snprintf(ret_cell, WAITING_CELL, "%s",
+                   sync_result_bool(result, row, column) ? "part" : "record");
+}
+
 /* List
  * -----------------------------------------------------------------------------------------------
  */
@@ -44,6 +52,7 @@ static const struct waiting_column columns[] = {
     {"#PARTITION", 2, waiting_number}, {"#OFFSET", 3, waiting_number},
     {"KEY", 4, waiting_key},           {"RULE", 5, waiting_text},
     {"CODE", 6, waiting_text},         {"FIELD", 7, waiting_text},
+    {"WHAT", 12, put_what},            {"WAITS_FOR", 11, waiting_missing},
     {"SINCE", 8, waiting_time},        {"STATE", 9, put_state},
     {"#ATTEMPTS", 10, waiting_number}, {NULL, 0, NULL},
 };
@@ -131,6 +140,10 @@ static void put_row(struct shown *shown, const struct sync_result *result, int r
     char text[sizeof((struct sync_error *)NULL)->text];
     (void)snprintf(text, sizeof text, "%.*s", (int)reason.size, (const char *)reason.data);
     put(shown, "reason", text);
+    put_what(result, row, 16, cell);
+    put(shown, "what", cell);
+    waiting_missing(result, row, 17, cell);
+    put(shown, "waits_for", cell);
     waiting_time(result, row, 12, cell);
     put(shown, "appended", cell);
     char *digest = hex_of(sync_result_bytes(result, row, 15));

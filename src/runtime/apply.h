@@ -22,7 +22,6 @@ struct sync_applier {
     struct sync_decoder *decoder;
     int decision_mode;      /* 0 off, 1 sampled, 2 full */
     bool keep_parked_bytes; /* all endpoints are loopback */
-    int64_t held_unknown_age_s, held_expected_age_s;
 };
 
 /* Decodes, checks the key and runs the intake over consumed records. No database. */

@@ -43,52 +43,29 @@ static const char *direction_of(const struct sync_route *route)
     return route->to == SYNC_SYSTEM_ALTINN2 ? "to_altinn2" : "to_altinn3";
 }
 
-/* Offset of a field in the change, or SIZE_MAX when the entity has none of that name. */
-static size_t offset_of(const struct sync_processor *processor, const char *path)
+/* Rows of the past and live changes are told apart: their ages say different things. */
+static const char *mode_of(const struct sync_route *route)
 {
-    for (size_t i = 0; i < processor->field_count; i++) {
-        if (strcmp(processor->fields[i].path, path) == 0) {
-            return processor->fields[i].offset;
-        }
-    }
-    return SIZE_MAX;
+    return route->yields_to == NULL ? "live" : "backlog";
 }
 
-/* A bool of the change; false when the record did not decode or the entity has no such field. */
-static bool flag_of(const struct sync_processor *processor, const struct sync_record *record,
-                    const char *path)
+static void count_echo(const struct sync_record *record, const struct sync_event *event)
 {
-    size_t at = offset_of(processor, path);
-    bool value = false;
-    if (at != SIZE_MAX && record->change != NULL) {
-        memcpy(&value, (const uint8_t *)record->change + at, sizeof value);
-    }
-    return value;
-}
-
-static void count_echo(const struct sync_processor *processor, const struct sync_record *record)
-{
-    bool leaked = flag_of(processor, record, "written_by_sync");
     const char *direction = direction_of(record->route);
-    sync_metric_add(echoes, 1, SYNC_LABELS(direction, leaked ? "publisher" : "origin"));
-    if (leaked) {
+    sync_metric_add(echoes, 1, SYNC_LABELS(direction, event->leaked ? "publisher" : "origin"));
+    if (event->leaked) {
         sync_metric_add(leaks, 1, SYNC_LABELS(direction));
     }
 }
 
-static void count_latency(const struct sync_processor *processor, const struct sync_record *record,
+static void count_applied(const struct sync_record *record, const struct sync_event *event,
                           int64_t wall_us)
 {
-    size_t at = offset_of(processor, "captured_at_us");
-    int64_t captured_us;
-    if (at == SIZE_MAX || record->change == NULL) {
-        return;
+    if (event->captured_us > 0 && event->captured_us <= wall_us) {
+        sync_metric_observe(latency, (double)(wall_us - event->captured_us) / 1e6,
+                            SYNC_LABELS(direction_of(record->route), mode_of(record->route)));
     }
-    memcpy(&captured_us, (const uint8_t *)record->change + at, sizeof captured_us);
-    if (captured_us > 0 && captured_us <= wall_us) {
-        sync_metric_observe(latency, (double)(wall_us - captured_us) / 1e6,
-                            SYNC_LABELS(direction_of(record->route), "live"));
-    }
+    sync_metric_add(hops, event->has_origin ? 1 : 0, SYNC_LABELS(direction_of(record->route)));
 }
 
 static void count_records(const struct sync_processor *processor, const struct sync_record *records,
@@ -98,17 +75,19 @@ static void count_records(const struct sync_processor *processor, const struct s
     for (size_t i = 0; i < count; i++) {
         const struct sync_record *record = &records[i];
         const char *consumer = record->route->name;
+        struct sync_event event = {.captured_us = 0};
+        if (record->change != NULL) {
+            processor->event(record->change, &event);
+        }
         sync_metric_add(changes, 1,
-                        SYNC_LABELS(consumer, direction_of(record->route), "live",
+                        SYNC_LABELS(consumer, direction_of(record->route), mode_of(record->route),
                                     sync_outcome_word(record->fold.outcome)));
         sync_metric_add(decisions, 1, SYNC_LABELS(consumer, record->fold.rule));
         if (record->fold.outcome == SYNC_OUTCOME_ECHO) {
-            count_echo(processor, record);
+            count_echo(record, &event);
         }
         if (record->fold.outcome == SYNC_OUTCOME_APPLIED) {
-            count_latency(processor, record, wall_us);
-            sync_metric_add(hops, flag_of(processor, record, "origin") ? 1 : 0,
-                            SYNC_LABELS(direction_of(record->route)));
+            count_applied(record, &event, wall_us);
         }
     }
 }
@@ -116,8 +95,9 @@ static void count_records(const struct sync_processor *processor, const struct s
 void sync_apply_count(const struct sync_applier *applier, const struct sync_batch *batch)
 {
     (void)pthread_once(&once, declare);
-    sync_metric_add(consumed, (double)batch->record_count,
-                    SYNC_LABELS(batch->scope, direction_of(batch->route), batch->topic, "live"));
+    sync_metric_add(
+        consumed, (double)batch->record_count,
+        SYNC_LABELS(batch->scope, direction_of(batch->route), batch->topic, mode_of(batch->route)));
     sync_metric_add(orphans, (double)batch->orphan_keys, SYNC_LABELS(batch->route->name));
     count_records(applier->processor, batch->records, batch->record_count);
     count_records(applier->processor, batch->released, batch->released_count);

@@ -65,6 +65,7 @@ static sync_status effect_take(struct apply *apply, const struct sync_record *re
     row->key = effect->lane_key[0] != '\0' ? row->effect.lane_key : owner->key.text;
     row->partition_key =
         effect->partition_key[0] != '\0' ? row->effect.partition_key : owner->key.text;
+    SYNC_ASSERT(strlen(row->key) < SYNC_LANE_KEY_SIZE); /* the sender has no more room */
     size_t slot = apply_hash(row->key, strlen(row->key)) & (apply->slot_count - 1);
     row->before = apply->last_of[slot];
     apply->last_of[slot] = row;

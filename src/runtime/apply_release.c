@@ -9,26 +9,32 @@
 #include "route.h"
 
 /* Columns of both statements, in this order. */
-enum column { SCOPE, TOPIC, PARTITION, OFFSET, KEY, APPENDED, RECORD };
+enum column { SCOPE, TOPIC, PARTITION, OFFSET, KEY, APPENDED, RECORD, SINCE };
+
+/* Only what waits for an id that is there now, where the store says which are; what waits for
+ * another one would be held again, and keep what stands behind it waiting. */
+#define ARRIVED                                                                                    \
+    " AND ($4 OR missing_id IS NULL OR (missing_kind, missing_id) IN"                              \
+    " (SELECT * FROM unnest($5::text[], $6::text[])))"
 
 /* Its scope names the consumer, perhaps with the id of a replay behind '#'. */
 static const struct sync_statement take_held = {
     "release_held",
     "WITH found AS (SELECT scope, topic, partition, record_offset FROM sync.hold"
-    " WHERE entity_key = ANY ($1) AND split_part(scope, '#', 1) = ANY ($2)"
+    " WHERE entity_key = ANY ($1) AND split_part(scope, '#', 1) = ANY ($2)" ARRIVED
     " ORDER BY topic COLLATE \"C\", record_offset, scope COLLATE \"C\" LIMIT $3 FOR UPDATE),"
     " gone AS (DELETE FROM sync.hold AS h USING found AS f"
     " WHERE (h.scope, h.topic, h.partition, h.record_offset) ="
     " (f.scope, f.topic, f.partition, f.record_offset)"
     " RETURNING h.scope, h.topic, h.partition, h.record_offset, h.entity_key, h.appended_at, "
-    "h.record)"
+    "h.record, h.since)"
     " SELECT * FROM gone ORDER BY topic COLLATE \"C\", record_offset, scope COLLATE \"C\""};
 static const struct sync_statement take_parked = {
     "release_parked",
     "WITH found AS (SELECT scope, topic, partition, record_offset, entity_key, appended_at, record"
     " FROM sync.parked WHERE state = 0 AND entity_key = ANY ($1)"
-    " AND split_part(scope, '#', 1) = ANY ($2) AND code = ANY ($4) AND NOT sealed"
-    " AND record IS NOT NULL"
+    " AND split_part(scope, '#', 1) = ANY ($2) AND code = ANY ($7) AND NOT sealed"
+    " AND record IS NOT NULL" ARRIVED
     " ORDER BY topic COLLATE \"C\", record_offset, scope COLLATE \"C\" LIMIT $3 FOR UPDATE),"
     " done AS (UPDATE sync.parked AS p SET state = 1, record = NULL FROM found AS f"
     " WHERE (p.scope, p.topic, p.partition, p.record_offset) ="
@@ -53,8 +59,8 @@ static size_t count_released(const struct sync_batch *batch)
 
 /* Which entities, and scopes of this entity's consumers. */
 struct wanted {
-    struct sync_bytes *keys, *scopes;
-    size_t key_count, scope_count;
+    struct sync_bytes *keys, *scopes, *kinds, *ids;
+    size_t key_count, scope_count, missing_count;
 };
 
 static sync_status wanted_of(const struct apply *apply, size_t count, struct wanted *ret_wanted,
@@ -66,9 +72,13 @@ static sync_status wanted_of(const struct apply *apply, size_t count, struct wan
         .keys = sync_arena_take_array(batch->arena, count, sizeof *wanted.keys),
         .scopes =
             sync_arena_take_array(batch->arena, processor->route_count, sizeof *wanted.scopes),
+        .kinds = sync_arena_take_array(batch->arena, batch->arrived_count, sizeof *wanted.kinds),
+        .ids = sync_arena_take_array(batch->arena, batch->arrived_count, sizeof *wanted.ids),
         .scope_count = processor->route_count,
+        .missing_count = batch->arrived_count,
     };
-    if (wanted.keys == NULL || wanted.scopes == NULL) {
+    if (wanted.keys == NULL || wanted.scopes == NULL || wanted.kinds == NULL ||
+        wanted.ids == NULL) {
         return apply_full(err);
     }
     for (size_t i = 0; i < batch->entity_count; i++) {
@@ -81,8 +91,20 @@ static sync_status wanted_of(const struct apply *apply, size_t count, struct wan
     for (size_t i = 0; i < processor->route_count; i++) {
         wanted.scopes[i] = sync_bytes_text(processor->routes[i].name);
     }
+    for (size_t i = 0; i < batch->arrived_count; i++) {
+        wanted.kinds[i] = sync_bytes_text(batch->arrived[i].kind);
+        wanted.ids[i] = batch->arrived[i].id;
+    }
     *ret_wanted = wanted;
     return SYNC_OK;
+}
+
+static void put_arrived(const struct sync_batch *batch, const struct wanted *wanted,
+                        struct sync_params *params)
+{
+    sync_params_bool(params, batch->arrived == NULL);
+    sync_params_text_array(params, wanted->kinds, wanted->missing_count);
+    sync_params_text_array(params, wanted->ids, wanted->missing_count);
 }
 
 static sync_status take(const struct apply *apply, const struct sync_statement *statement,
@@ -96,6 +118,7 @@ static sync_status take(const struct apply *apply, const struct sync_statement *
     sync_params_text_array(&params, wanted->keys, wanted->key_count);
     sync_params_text_array(&params, wanted->scopes, wanted->scope_count);
     sync_params_int8(&params, (int64_t)limit);
+    put_arrived(apply->batch, wanted, &params);
     if (statement == &take_parked) {
         sync_params_text_array(&params, codes, 2);
     }
@@ -178,6 +201,7 @@ static sync_status merge(struct apply *apply, const struct sync_result *held,
         bool from_held = is_held_first(held, i, parked, j);
         all[at].released_held = from_held;
         all[at].released_parked = !from_held;
+        all[at].held_since_us = from_held ? sync_result_time(held, i, SINCE) : 0;
         sync_status status = from_held ? record_of(apply, held, i++, &all[at], err)
                                        : record_of(apply, parked, j++, &all[at], err);
         if (!sync_is_ok(status)) {

@@ -10,32 +10,35 @@
 #define DECISION_SAMPLE   100  /* "sampled": one record of so many, by its offset */
 #define EFFECT_NAMES_SIZE (SYNC_FOLD_EFFECTS_MAX * (SYNC_EFFECT_NAME_MAX + 1))
 #define WRITE_CALLS_MAX   8
+#define TEXTS_MAX         5
 
 static const struct sync_statement insert_held = {
     "hold_insert",
     "INSERT INTO sync.hold (scope, topic, partition, record_offset, entity_key, appended_at, "
     "record,"
     " rule, missing_kind, missing_id, since)"
-    " SELECT n.*, $11 FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[],"
-    " $6::timestamptz[], $7::bytea[], $8::text[], $9::text[], $10::text[]) AS n"
-    " (scope, topic, partition, record_offset, entity_key, appended_at, record, rule, kind, id)"
+    " SELECT n.* FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[],"
+    " $6::timestamptz[], $7::bytea[], $8::text[], $9::text[], $10::text[], $11::timestamptz[]) AS n"
+    " (scope, topic, partition, record_offset, entity_key, appended_at, record, rule, kind, id, "
+    "since)"
     " ORDER BY n.scope COLLATE \"C\", n.topic COLLATE \"C\", n.partition, n.record_offset"};
 /* A record that left parked and comes back is open again. */
 static const struct sync_statement insert_parked = {
     "parked_insert",
     "INSERT INTO sync.parked (scope, topic, partition, record_offset, entity_key, appended_at, "
     "record,"
-    " rule, code, field, reason, digest, sealed, since)"
-    " SELECT n.*, false, $13 FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], "
+    " rule, code, field, reason, digest, part, missing_kind, missing_id, sealed, since)"
+    " SELECT n.*, false, $16 FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], "
     "$5::text[],"
     " $6::timestamptz[], $7::bytea[], $8::text[], $9::text[], $10::text[], $11::text[], "
-    "$12::bytea[])"
+    "$12::bytea[], $13::bool[], $14::text[], $15::text[])"
     " AS n (scope, topic, partition, record_offset, entity_key, appended_at, record, rule, code,"
-    " field, reason, digest)"
+    " field, reason, digest, part, missing_kind, missing_id)"
     " ORDER BY n.scope COLLATE \"C\", n.topic COLLATE \"C\", n.partition, n.record_offset"
     " ON CONFLICT (scope, topic, partition, record_offset) DO UPDATE SET rule = excluded.rule,"
     " code = excluded.code, field = excluded.field, reason = excluded.reason,"
-    " record = excluded.record, since = excluded.since, state = 0"};
+    " record = excluded.record, part = excluded.part, missing_kind = excluded.missing_kind,"
+    " missing_id = excluded.missing_id, since = excluded.since, state = 0"};
 static const struct sync_statement insert_decisions = {
     "decision_insert",
     "INSERT INTO sync.decision (day, scope, topic, partition, record_offset, event_id, entity_key,"
@@ -59,7 +62,7 @@ static const struct sync_statement add_counts = {
 /* Columns that holds, parks and decisions share; a selection of the batch's records. */
 struct rows {
     const struct sync_record **records;
-    struct sync_bytes *scopes, *topics, *keys, *values, *rules, *texts[3];
+    struct sync_bytes *scopes, *topics, *keys, *values, *rules, *texts[TEXTS_MAX];
     int32_t *partitions;
     int64_t *offsets, *times_us;
     size_t count;
@@ -67,9 +70,11 @@ struct rows {
 
 static bool rows_take(struct sync_arena *arena, size_t count, struct rows *ret_rows)
 {
-    struct sync_bytes **texts[] = {&ret_rows->scopes,   &ret_rows->topics,  &ret_rows->keys,
-                                   &ret_rows->values,   &ret_rows->rules,   &ret_rows->texts[0],
-                                   &ret_rows->texts[1], &ret_rows->texts[2]};
+    struct sync_bytes **texts[5 + TEXTS_MAX] = {
+        &ret_rows->scopes, &ret_rows->topics, &ret_rows->keys, &ret_rows->values, &ret_rows->rules};
+    for (size_t i = 0; i < TEXTS_MAX; i++) {
+        texts[5 + i] = &ret_rows->texts[i];
+    }
     bool full = false;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         *texts[i] = sync_arena_take_array(arena, count, sizeof **texts[i]);
@@ -144,6 +149,15 @@ static bool is_held(const struct apply *apply, const struct sync_record *record)
     return record->fold.outcome == SYNC_OUTCOME_HELD;
 }
 
+/* Null: the entity itself is missing. */
+static void name_missing(const struct sync_fold *fold, struct sync_bytes *ret_kind,
+                         struct sync_bytes *ret_id)
+{
+    bool named = fold->missing_kind != NULL;
+    *ret_kind = named ? sync_bytes_text(fold->missing_kind) : (struct sync_bytes){NULL, 0};
+    *ret_id = named ? sync_bytes_text(fold->missing_id) : (struct sync_bytes){NULL, 0};
+}
+
 static sync_status add_held(const struct apply *apply, struct rows *rows, struct sync_call *calls,
                             size_t *count, struct sync_error *err)
 {
@@ -153,16 +167,14 @@ static sync_status add_held(const struct apply *apply, struct rows *rows, struct
         return SYNC_OK;
     }
     struct sync_params *params = rows_params(apply, rows);
-    if (params == NULL) {
+    int64_t *since_us = sync_arena_take_array(apply->batch->arena, rows->count, sizeof *since_us);
+    if (params == NULL || since_us == NULL) {
         return apply_full(err);
     }
-    for (size_t i = 0; i < rows->count; i++) { /* null: the entity itself is missing */
-        const struct sync_fold *fold = &rows->records[i]->fold;
-        bool named = fold->missing_kind != NULL;
-        rows->texts[0][i] =
-            named ? sync_bytes_text(fold->missing_kind) : (struct sync_bytes){NULL, 0};
-        rows->texts[1][i] =
-            named ? sync_bytes_text(fold->missing_id) : (struct sync_bytes){NULL, 0};
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct sync_record *record = rows->records[i];
+        since_us[i] = record->held_since_us != 0 ? record->held_since_us : apply->batch->now_us;
+        name_missing(&record->fold, &rows->texts[0][i], &rows->texts[1][i]);
     }
     sync_params_text_array(params, rows->keys, rows->count);
     sync_params_time_array(params, rows->times_us, NULL, rows->count);
@@ -170,17 +182,23 @@ static sync_status add_held(const struct apply *apply, struct rows *rows, struct
     sync_params_text_array(params, rows->rules, rows->count);
     sync_params_text_array(params, rows->texts[0], rows->count);
     sync_params_text_array(params, rows->texts[1], rows->count);
-    sync_params_time(params, apply->batch->now_us);
+    sync_params_time_array(params, since_us, NULL, rows->count);
     calls[(*count)++] = (struct sync_call){&insert_held, params};
     return SYNC_OK;
 }
 
 /* Park ---------------------------------------------------------------------------------------- */
 
+/* A part of it alone: the record itself counts by its outcome. */
+static bool is_part(const struct sync_record *record)
+{
+    return record->fold.outcome != SYNC_OUTCOME_PARKED && record->fold.part.code != 0;
+}
+
 static bool is_parked(const struct apply *apply, const struct sync_record *record)
 {
     (void)apply;
-    return record->fold.outcome == SYNC_OUTCOME_PARKED;
+    return record->fold.outcome == SYNC_OUTCOME_PARKED || is_part(record);
 }
 
 /* One parked only for a limit of holding is still released, so its bytes stay readable. */
@@ -190,20 +208,44 @@ static bool keeps_bytes(const struct apply *apply, const struct sync_record *rec
            record->fold.code == SYNC_CODE_HELD_TOO_LONG;
 }
 
-static void describe_parked(const struct apply *apply, struct rows *rows,
-                            struct sync_digest *digests, struct sync_bytes *ret_digests)
+/* Columns of parked that the other inserts have not. */
+struct parked {
+    struct sync_digest *digests;
+    struct sync_bytes *digest_bytes;
+    bool *parts;
+};
+
+static void describe_whole(const struct sync_record *record, struct rows *rows, size_t i)
+{
+    const struct sync_fold *fold = &record->fold;
+    const char *field = fold->field != NULL ? fold->field : record->error.field;
+    rows->texts[0][i] = sync_bytes_text(sync_code_word(fold->code));
+    rows->texts[1][i] = field[0] == '\0' ? (struct sync_bytes){NULL, 0} : sync_bytes_text(field);
+    rows->texts[2][i] = sync_bytes_text(fold->reason != NULL ? fold->reason : record->error.text);
+    name_missing(fold, &rows->texts[3][i], &rows->texts[4][i]);
+}
+
+static void describe_part(const struct sync_record *record, struct rows *rows, size_t i)
+{
+    static const struct sync_bytes none = {NULL, 0};
+    const struct sync_fold *fold = &record->fold;
+    rows->rules[i] = sync_bytes_text(fold->part.rule);
+    rows->texts[0][i] = sync_bytes_text(sync_code_word(fold->part.code));
+    rows->texts[1][i] = fold->part.field == NULL ? none : sync_bytes_text(fold->part.field);
+    rows->texts[2][i] = sync_bytes_text(fold->part.reason);
+    rows->texts[3][i] = rows->texts[4][i] = none;
+}
+
+static void describe_parked(const struct apply *apply, struct rows *rows, struct parked *parked)
 {
     for (size_t i = 0; i < rows->count; i++) {
         const struct sync_record *record = rows->records[i];
-        const char *field = record->fold.field != NULL ? record->fold.field : record->error.field;
-        rows->texts[0][i] = sync_bytes_text(sync_code_word(record->fold.code));
-        rows->texts[1][i] =
-            field[0] == '\0' ? (struct sync_bytes){NULL, 0} : sync_bytes_text(field);
-        rows->texts[2][i] =
-            sync_bytes_text(record->fold.reason != NULL ? record->fold.reason : record->error.text);
-        digests[i] =
+        parked->parts[i] = is_part(record);
+        (parked->parts[i] ? describe_part : describe_whole)(record, rows, i);
+        parked->digests[i] =
             sync_digest_record(record->offset, record->timestamp_ms, record->key, record->value);
-        ret_digests[i] = (struct sync_bytes){digests[i].bytes, sizeof digests[i].bytes};
+        parked->digest_bytes[i] =
+            (struct sync_bytes){parked->digests[i].bytes, sizeof parked->digests[i].bytes};
         if (!keeps_bytes(apply, record)) {
             rows->values[i] = (struct sync_bytes){NULL, 0};
         }
@@ -219,13 +261,17 @@ static sync_status add_parked(const struct apply *apply, struct rows *rows, stru
         return SYNC_OK;
     }
     struct sync_arena *arena = apply->batch->arena;
-    struct sync_digest *digests = sync_arena_take_array(arena, rows->count, sizeof *digests);
-    struct sync_bytes *bytes = sync_arena_take_array(arena, rows->count, sizeof *bytes);
+    struct parked parked = {
+        .digests = sync_arena_take_array(arena, rows->count, sizeof *parked.digests),
+        .digest_bytes = sync_arena_take_array(arena, rows->count, sizeof *parked.digest_bytes),
+        .parts = sync_arena_take_array(arena, rows->count, sizeof *parked.parts),
+    };
     struct sync_params *params = rows_params(apply, rows);
-    if (digests == NULL || bytes == NULL || params == NULL) {
+    if (parked.digests == NULL || parked.digest_bytes == NULL || parked.parts == NULL ||
+        params == NULL) {
         return apply_full(err);
     }
-    describe_parked(apply, rows, digests, bytes);
+    describe_parked(apply, rows, &parked);
     sync_params_text_array(params, rows->keys, rows->count);
     sync_params_time_array(params, rows->times_us, NULL, rows->count);
     sync_params_bytes_array(params, rows->values, rows->count);
@@ -233,7 +279,10 @@ static sync_status add_parked(const struct apply *apply, struct rows *rows, stru
     sync_params_text_array(params, rows->texts[0], rows->count);
     sync_params_text_array(params, rows->texts[1], rows->count);
     sync_params_text_array(params, rows->texts[2], rows->count);
-    sync_params_bytes_array(params, bytes, rows->count);
+    sync_params_bytes_array(params, parked.digest_bytes, rows->count);
+    sync_params_bool_array(params, parked.parts, NULL, rows->count);
+    sync_params_text_array(params, rows->texts[3], rows->count);
+    sync_params_text_array(params, rows->texts[4], rows->count);
     sync_params_time(params, apply->batch->now_us);
     calls[(*count)++] = (struct sync_call){&insert_parked, params};
     return SYNC_OK;
@@ -247,36 +296,16 @@ static bool is_logged(const struct apply *apply, const struct sync_record *recor
            record->offset % DECISION_SAMPLE == 0;
 }
 
-/* Where the triple that names an event lies in the change of this processor. */
-static const struct sync_field *field_of(const struct sync_processor *processor, const char *path)
+/* The event's id, zero when the record did not decode. */
+static struct sync_uuid id_of_event(const struct sync_processor *processor,
+                                    const struct sync_record *record)
 {
-    for (size_t i = 0; i < processor->field_count; i++) {
-        if (strcmp(processor->fields[i].path, path) == 0) {
-            return &processor->fields[i];
-        }
-    }
-    return NULL;
-}
-
-/* The event's id, zero when the record did not decode or its schema names no source. */
-static struct sync_uuid event_of(const struct sync_processor *processor,
-                                 const struct sync_record *record)
-{
-    const struct sync_field *system = field_of(processor, "source.system");
-    const struct sync_field *stream = field_of(processor, "source.stream");
-    const struct sync_field *sequence = field_of(processor, "source.sequence");
-    const uint8_t *change = record->change;
-    if (change == NULL || system == NULL || stream == NULL || sequence == NULL) {
+    struct sync_event event;
+    if (record->change == NULL) {
         return (struct sync_uuid){0};
     }
-    int32_t index;
-    struct sync_bytes text;
-    int64_t number;
-    memcpy(&index, change + system->offset, sizeof index);
-    memcpy(&text, change + stream->offset, sizeof text);
-    memcpy(&number, change + sequence->offset, sizeof number);
-    bool altinn2 = strcmp(system->symbols[index], "ALTINN2") == 0;
-    return sync_id_event(altinn2 ? SYNC_SYSTEM_ALTINN2 : SYNC_SYSTEM_ALTINN3, text, number);
+    processor->event(record->change, &event);
+    return sync_id_event_of(event.system, event.stream, event.part, event.sequence);
 }
 
 /* Names of a record's effects, joined by commas; null when it has none. */
@@ -349,7 +378,7 @@ static sync_status add_decisions(const struct apply *apply, struct rows *rows,
         return apply_full(err);
     }
     for (size_t i = 0; i < rows->count; i++) {
-        events[i] = event_of(apply->applier->processor, rows->records[i]);
+        events[i] = id_of_event(apply->applier->processor, rows->records[i]);
         outcomes[i] = (int16_t)rows->records[i]->fold.outcome;
     }
     sync_params_uuid_array(params, events, NULL, rows->count);

@@ -61,6 +61,8 @@ const struct sync_option_row sync_option_rows[] = {
      AT(held_unknown_age_s), "How long a change waits for a message nobody announced (CS-16)."},
     {"consumer", "held_expected_age_s", SYNC_OPTION_SECONDS, "s", 1, 365 * 86400, "2592000", NULL,
      AT(held_expected_age_s), "How long a change waits for a message that is expected (CS-15)."},
+    {"consumer", "held_age_s", SYNC_OPTION_SECONDS, "s", 1, 365 * 86400, "604800", NULL,
+     AT(held_age_s), "How long a delegation waits for a party, a user or a service (DL-09)."},
     {"consumer", "housekeeping_interval_ms", SYNC_OPTION_MS, "ms", 50, 3600000,
      DIGITS(SYNC_HOUSEKEEPING_INTERVAL_MS), NULL, AT(housekeeping_interval_ms),
      "How often ended rows are removed."},
@@ -190,6 +192,17 @@ static sync_status set_number(struct sync_config *config, const struct sync_opti
     }
     memcpy(field_of(config, option), &number, sizeof number);
     return SYNC_OK;
+}
+
+bool sync_config_number(const struct sync_config *config, const char *section, const char *key,
+                        int64_t *ret_number)
+{
+    int row = sync_config_row(section, key);
+    if (row < 0 || !is_number(sync_option_rows[row].type)) {
+        return false;
+    }
+    memcpy(ret_number, (const char *)config + sync_option_rows[row].offset, sizeof *ret_number);
+    return true;
 }
 
 static bool is_choice(const char *choices, const char *value)

@@ -32,7 +32,8 @@ struct sync_config {
     int64_t batch_records_max, batch_bytes_max, ring_bytes_max;
     char consumer_start[64]; /* earliest | latest */
     int64_t origin_pool;
-    int64_t adoption_interval_ms, held_unknown_age_s, held_expected_age_s, housekeeping_interval_ms;
+    int64_t adoption_interval_ms, held_unknown_age_s, held_expected_age_s, held_age_s;
+    int64_t housekeeping_interval_ms;
     int64_t echo_expected_s, outbox_keep_days;
     int64_t session_timeout_ms; /* kafka session, part of the convergence sum */
     char capture_slot[64], capture_publication[64];
@@ -88,6 +89,9 @@ void sync_config_each(const struct sync_config *config,
                                    const char *help, void *context),
                       void *context);
 
+/* The number of an option in the unit of its name. False when there is no such option. */
+bool sync_config_number(const struct sync_config *config, const char *section, const char *key,
+                        int64_t *ret_number);
 /* True when every address of a host is loopback or a path of a Unix socket. */
 bool sync_config_is_loopback(const char *host);
 /* "host:port", "[::1]:0" -> parts. False when malformed. */

@@ -130,8 +130,6 @@ static sync_status make_applier(struct consumer *c, struct sync_error *err)
         .config = c->config,
         .decision_mode = decision_mode_of(c->config->decision_mode),
         .keep_parked_bytes = c->config->loopback && c->config->park_seal_key_file[0] == '\0',
-        .held_unknown_age_s = c->config->held_unknown_age_s,
-        .held_expected_age_s = c->config->held_expected_age_s,
     };
     SYNC_ASSERT(applier->store != NULL);
     sync_status status = sync_schema_set_new(c->config->schemas_dir, &set, err);

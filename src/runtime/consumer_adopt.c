@@ -114,7 +114,17 @@ static enum step meet_failure(struct consumer *c, const struct sync_key *keys, s
     return STEP_MORE;
 }
 
-/* Ids of which nothing was released are passed; of the others more may have been left behind. */
+/* What left hold or park for good; what waits for another id as well is held again. */
+static size_t count_left(const struct sync_batch *batch)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < batch->released_count; i++) {
+        count += batch->released[i].fold.outcome != SYNC_OUTCOME_HELD;
+    }
+    return count;
+}
+
+/* Ids for which nothing is left to do are passed; of the others more may have been left behind. */
 static enum step meet_success(struct consumer *c, const struct sync_key *keys, size_t count,
                               size_t lane_effects)
 {
@@ -124,7 +134,7 @@ static enum step meet_success(struct consumer *c, const struct sync_key *keys, s
     if (lane_effects > 0) {
         consumer_wake_senders(c);
     }
-    if (a->batch.released_count == 0) {
+    if (count_left(&a->batch) == 0) {
         at->after = keys[count - 1];
     }
     at->ids_max *= at->ids_max < SYNC_ADOPTION_IDS_MAX ? 2 : 1;
@@ -184,6 +194,62 @@ static enum step age(struct consumer *c, int32_t place)
         return meet_trouble(c, &err);
     }
     return aged == SYNC_HOUSEKEEPING_ROWS_MAX ? STEP_MORE : STEP_DONE;
+}
+
+/* The store's own work ------------------------------------------------------------------------ */
+
+/* One chunk, when any is due. It touches no record, so it is decided for an entity without a key.
+ */
+static enum step work(struct consumer *c, int32_t place)
+{
+    static const struct sync_key nobody;
+    struct consumer_apply *a = &c->apply;
+    struct sync_place at = consumer_place(c, place);
+    struct sync_error err = {0};
+    size_t lane_effects = 0;
+    bool due = false;
+    bool mine = false;
+    begin_batch(c, place);
+    sync_status status = a->applier.store->due(a->db, &at, &a->arena, &due, &err);
+    if (sync_is_ok(status) && !due) {
+        return STEP_DONE;
+    }
+    a->batch.sweep = true;
+    if (sync_is_ok(status)) {
+        status = begin(c, place, &mine, &err);
+    }
+    if (sync_is_ok(status) && !mine) {
+        return meet_fence(c, place);
+    }
+    if (sync_is_ok(status)) {
+        status = sync_apply_batch(&a->applier, &a->batch, &nobody, 1, &lane_effects, &err);
+        status = end(c, status, &err);
+    }
+    if (!sync_is_ok(status)) {
+        return meet_trouble(c, &err);
+    }
+    if (lane_effects > 0) {
+        consumer_wake_senders(c);
+    }
+    return a->batch.more ? STEP_MORE : STEP_DONE;
+}
+
+/* Of all places that we own, from the one on where the last call was stopped. */
+static enum step work_all(struct consumer *c, int64_t until_us)
+{
+    int32_t mine[CONSUMER_PLACES_MAX];
+    size_t count = c->apply.applier.store->due != NULL ? consumer_owned(c, mine) : 0;
+    enum step step = STEP_DONE;
+    for (size_t i = 0; i < count && step != STEP_STOP; i++) {
+        do {
+            step = work(c, mine[i]);
+            sync_health_beat(SYNC_LOOP_APPLY);
+            if (step == STEP_MORE && sync_clock_monotonic_us() >= until_us) {
+                return STEP_MORE;
+            }
+        } while (step == STEP_MORE && !atomic_load(&c->stopping));
+    }
+    return step;
 }
 
 /* The sweep ----------------------------------------------------------------------------------- */
@@ -258,6 +324,9 @@ bool consumer_adopt(struct consumer *c)
                                                 .ids_max = SYNC_ADOPTION_IDS_MAX};
         }
         step = sweep_partition(c, at->place, waiting.held[i], until_us);
+    }
+    if (step == STEP_DONE) {
+        step = work_all(c, until_us);
     }
     if (step == STEP_MORE) {
         return false;

@@ -90,7 +90,7 @@ struct consumer_partition {
     size_t records_max;     /* of the next batch: halved after a refusal, doubled after success */
     int64_t refused_offset; /* refused by the database when tried alone: parked next; -1 = none */
     struct sync_error refused;
-    int gone_tries;       /* how often one record alone met a row that is gone */
+    int gone_tries;        /* how often one record alone met a row that is gone */
     int64_t idle_since_us; /* lag without a record in the ring since then; 0 = no */
     uint8_t parked_ring[SYNC_PARK_WINDOW / 8]; /* which of the last records were parked */
     size_t window_at, window_count, window_parked;

@@ -3,6 +3,7 @@
 #include "housekeeping.h"
 
 #include "../core/limits.h"
+#include "config.h"
 #include "metrics.h"
 
 /* Held too long under one rule: out of hold. */
@@ -13,16 +14,22 @@ static const struct sync_statement take_aged = {
     " ORDER BY record_offset LIMIT $6 FOR UPDATE SKIP LOCKED) AS o"
     " WHERE (h.scope, h.topic, h.partition, h.record_offset) ="
     " (o.scope, o.topic, o.partition, o.record_offset)"
-    " RETURNING h.record_offset, h.entity_key, h.appended_at, h.record"};
+    " RETURNING h.record_offset, h.entity_key, h.appended_at, h.record, h.missing_kind, "
+    "h.missing_id"};
 /* … and into parked, its bytes kept, because it is still released. */
 static const struct sync_statement park_aged = {
     "age_park",
     "INSERT INTO sync.parked (scope, topic, partition, record_offset, entity_key, appended_at, "
     "record,"
-    " digest, rule, code, reason, sealed, since)"
-    " SELECT $1, $2, $3, n.*, $9, $10, $11, false, $12 FROM unnest($4::bigint[], $5::text[],"
-    " $6::timestamptz[], $7::bytea[], $8::bytea[]) AS n"
-    " (record_offset, entity_key, appended_at, record, digest) ORDER BY n.record_offset"};
+    " digest, missing_kind, missing_id, rule, code, reason, sealed, since)"
+    " SELECT $1, $2, $3, n.*, $11, $12, $13, false, $14 FROM unnest($4::bigint[], $5::text[],"
+    " $6::timestamptz[], $7::bytea[], $8::bytea[], $9::text[], $10::text[]) AS n"
+    " (record_offset, entity_key, appended_at, record, digest, kind, id)"
+    " ORDER BY n.record_offset"
+    " ON CONFLICT (scope, topic, partition, record_offset) DO UPDATE SET rule = excluded.rule,"
+    " code = excluded.code, field = NULL, reason = excluded.reason, record = excluded.record,"
+    " part = false, missing_kind = excluded.missing_kind, missing_id = excluded.missing_id,"
+    " since = excluded.since, state = 0"};
 static const struct sync_statement count_aged = {
     "age_count",
     "INSERT INTO sync.outcome_count AS c (scope, topic, partition, outcome, n)"
@@ -65,27 +72,26 @@ static void place_params(const struct sync_housekeeping *h, const struct sync_pl
 
 /* Ageing -------------------------------------------------------------------------------------- */
 
-/* The limit in force: the option's effective value. */
+/* The limit in force: the option of the configuration, else what the processor says. */
 static int64_t age_of(const struct sync_housekeeping *h, const struct sync_hold_limit *limit)
 {
-    if (strcmp(limit->option, "held_unknown_age_s") == 0) {
-        return h->applier->held_unknown_age_s;
-    }
-    if (strcmp(limit->option, "held_expected_age_s") == 0) {
-        return h->applier->held_expected_age_s;
-    }
     const struct sync_processor *processor = h->applier->processor;
+    const struct sync_config *config = h->applier->config;
+    int64_t age_s = INT64_MAX / 1000000;
     for (size_t i = 0; i < processor->option_count; i++) {
         if (strcmp(processor->options[i].name, limit->option) == 0) {
-            return processor->options[i].fallback;
+            age_s = processor->options[i].fallback;
         }
     }
-    return INT64_MAX / 1000000;
+    if (config != NULL) {
+        (void)sync_config_number(config, "consumer", limit->option, &age_s);
+    }
+    return age_s;
 }
 
 struct aged {
     int64_t *offsets, *times_us;
-    struct sync_bytes *keys, *values, *digest_bytes;
+    struct sync_bytes *keys, *values, *digest_bytes, *kinds, *ids;
     struct sync_digest *digests;
 };
 
@@ -97,8 +103,17 @@ static bool aged_take(struct sync_arena *arena, size_t count, struct aged *ret_a
     ret_aged->values = sync_arena_take_array(arena, count, sizeof *ret_aged->values);
     ret_aged->digest_bytes = sync_arena_take_array(arena, count, sizeof *ret_aged->digest_bytes);
     ret_aged->digests = sync_arena_take_array(arena, count, sizeof *ret_aged->digests);
+    ret_aged->kinds = sync_arena_take_array(arena, count, sizeof *ret_aged->kinds);
+    ret_aged->ids = sync_arena_take_array(arena, count, sizeof *ret_aged->ids);
     return ret_aged->offsets != NULL && ret_aged->times_us != NULL && ret_aged->keys != NULL &&
-           ret_aged->values != NULL && ret_aged->digest_bytes != NULL && ret_aged->digests != NULL;
+           ret_aged->values != NULL && ret_aged->digest_bytes != NULL &&
+           ret_aged->digests != NULL && ret_aged->kinds != NULL && ret_aged->ids != NULL;
+}
+
+static struct sync_bytes nullable(const struct sync_result *result, int row, int column)
+{
+    return sync_result_is_null(result, row, column) ? (struct sync_bytes){NULL, 0}
+                                                    : sync_result_bytes(result, row, column);
 }
 
 static void aged_read(const struct sync_result *result, struct aged *aged)
@@ -108,6 +123,8 @@ static void aged_read(const struct sync_result *result, struct aged *aged)
         aged->keys[i] = sync_result_bytes(result, i, 1);
         aged->times_us[i] = sync_result_time(result, i, 2);
         aged->values[i] = sync_result_bytes(result, i, 3);
+        aged->kinds[i] = nullable(result, i, 4);
+        aged->ids[i] = nullable(result, i, 5);
         aged->digests[i] = sync_digest_record(aged->offsets[i], aged->times_us[i] / 1000,
                                               aged->keys[i], aged->values[i]);
         aged->digest_bytes[i] =
@@ -133,6 +150,8 @@ static sync_status park_rows(struct sync_housekeeping *h, const struct sync_plac
     sync_params_time_array(&params, aged.times_us, NULL, count);
     sync_params_bytes_array(&params, aged.values, count);
     sync_params_bytes_array(&params, aged.digest_bytes, count);
+    sync_params_text_array(&params, aged.kinds, count);
+    sync_params_text_array(&params, aged.ids, count);
     sync_params_text(&params, limit->parked_rule);
     sync_params_text(&params, sync_code_word(limit->code));
     sync_params_text(&params, limit->reason);

@@ -87,7 +87,7 @@ struct sync_sender {
     struct flight *ended_flights[SYNC_LANE_KEYS_MAX];
     size_t ended_count;
     struct sync_lane_key due[SYNC_LANE_VIEW_KEYS_MAX]; /* what the last look found */
-    char due_text[SYNC_LANE_VIEW_KEYS_MAX][64];
+    char due_text[SYNC_LANE_VIEW_KEYS_MAX][SYNC_LANE_KEY_SIZE];
     size_t due_count, due_next;
     struct sync_breaker breaker;
     struct failing failing[FAILING_MAX];

@@ -24,6 +24,7 @@ struct sync_record {
     bool decided;                        /* fold is final: parked or ended at intake, or settled */
     bool settled;                        /* known and nothing left to set: no lock was taken */
     bool released_held, released_parked; /* came out of sync.hold / sync.parked */
+    int64_t held_since_us; /* released_held: since when, kept if it is held again; else 0 */
     void *state; /* the entity's state, set by load; shared by all records of the entity */
     struct sync_fold fold;
     struct sync_effects *effects; /* NULL = none */
@@ -41,6 +42,12 @@ struct sync_entity {
     struct sync_effects *effects; /* of adoption, import, flip: not of one record */
 };
 
+/* An id that records wait for, as in sync.hold. */
+struct sync_missing {
+    const char *kind; /* static text */
+    struct sync_bytes id;
+};
+
 struct sync_batch {
     const struct sync_processor *processor;
     const struct sync_route *route; /* of the consumer; for load the route whose rows it writes */
@@ -56,6 +63,10 @@ struct sync_batch {
     size_t released_count;
     struct sync_entity *entities; /* distinct, ascending in the store's lock order */
     size_t entity_count;
+    /* Set by lock for the entities that are named: what they wait for and is there now. Only that
+     * is released of them. NULL = all that waits. */
+    const struct sync_missing *arrived;
+    size_t arrived_count;
     bool facts_only; /* no write to tables of Altinn 3 is needed: set by the store, for counters */
     int64_t rows_written; /* counter, filled by store */
     int64_t orphan_keys; /* counter, filled by load: keys that an aborted act left in the target */

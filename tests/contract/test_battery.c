@@ -155,9 +155,7 @@ static struct sync_applier applier_of(const struct sync_route *route)
                                  .topics = world.topics,
                                  .config = &config,
                                  .decoder = world.decoder,
-                                 .keep_parked_bytes = true,
-                                 .held_unknown_age_s = 86400,
-                                 .held_expected_age_s = 86400};
+                                 .keep_parked_bytes = true};
 }
 
 /* One transaction over items of one input, as the consumer does it without its gate. */

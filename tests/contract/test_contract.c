@@ -4,6 +4,7 @@
  * is printed and taken back from SYNC_SEED; SYNC_GOLDEN_WRITE=1 writes the golden files anew.
  */
 #include "core/limits.h"
+#include "runtime/config.h"
 #include "runtime/route.h"
 #include "runtime/schema.h"
 
@@ -208,6 +209,25 @@ static void every_route_has_its_topic_and_consumer_in_topics_yaml(void **context
         }
     }
     free(topics);
+}
+
+/* An operator sets an option of a processor as consumer.<option>; left alone, both say the same. */
+static void every_option_is_one_of_the_configuration(void **context)
+{
+    (void)context;
+    static struct sync_config config;
+    struct sync_config_sources sources = {.file_count = 0};
+    struct sync_error err = {.text = ""};
+    assert_true(sync_is_ok(sync_config_load(&sources, &config, &err)));
+    for (const struct sync_processor *const *at = sync_processors; *at != NULL; at++) {
+        for (size_t i = 0; i < (*at)->option_count; i++) {
+            const struct sync_option *option = &(*at)->options[i];
+            int64_t number = -1;
+            assert_true(sync_config_number(&config, "consumer", option->name, &number));
+            assert_int_equal(number, option->fallback);
+        }
+    }
+    sync_config_done(&config);
 }
 
 static void every_field_is_filled_from_the_schema_it_names(void **context)
@@ -810,6 +830,7 @@ int main(void)
         cmocka_unit_test(every_rule_has_one_id_and_one_sentence),
         cmocka_unit_test(every_option_and_hold_limit_is_consistent),
         cmocka_unit_test(every_route_has_its_topic_and_consumer_in_topics_yaml),
+        cmocka_unit_test(every_option_is_one_of_the_configuration),
         cmocka_unit_test(every_field_is_filled_from_the_schema_it_names),
         cmocka_unit_test(rules_and_routes_are_those_of_the_golden_files),
         cmocka_unit_test(every_input_ends_in_one_outcome_with_a_rule_of_the_table),

@@ -89,9 +89,7 @@ static void make_applier(void)
                                              .topics = world.topics,
                                              .decoder = world.decoder,
                                              .decision_mode = 2,
-                                             .keep_parked_bytes = true,
-                                             .held_unknown_age_s = 86400,
-                                             .held_expected_age_s = 86400};
+                                             .keep_parked_bytes = true};
     c->apply.housekeeping = (struct sync_housekeeping){.applier = &c->apply.applier,
                                                        .arena = &c->apply.arena,
                                                        .outbox_keep_days = 14,

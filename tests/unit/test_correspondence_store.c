@@ -178,9 +178,7 @@ static struct sync_applier applier_of(const struct sync_route *route)
                                  .scope = route->name,
                                  .topics = world.topics,
                                  .decoder = world.decoder,
-                                 .keep_parked_bytes = true,
-                                 .held_unknown_age_s = 86400,
-                                 .held_expected_age_s = 86400};
+                                 .keep_parked_bytes = true};
 }
 
 /* Applies world.records in one transaction, as the consumer does without its gate. */

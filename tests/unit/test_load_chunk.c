@@ -50,9 +50,7 @@ static int start(void **state)
                                               .scope = processor->routes[0].name,
                                               .topics = world.topics,
                                               .decoder = world.decoder,
-                                              .keep_parked_bytes = true,
-                                              .held_unknown_age_s = 86400,
-                                              .held_expected_age_s = 86400};
+                                              .keep_parked_bytes = true};
     return 0;
 }
 

@@ -50,9 +50,7 @@ static sync_status open_protocol(struct bench *bench, struct protocol *p, struct
                                        .scope = processor->routes[0].name,
                                        .topics = p->topics,
                                        .decoder = p->decoder,
-                                       .decision_mode = bench->decisions ? 2 : 0,
-                                       .held_unknown_age_s = 86400,
-                                       .held_expected_age_s = 86400};
+                                       .decision_mode = bench->decisions ? 2 : 0};
     return SYNC_OK;
 }
 
