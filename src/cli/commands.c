@@ -159,7 +159,7 @@ const struct sync_command sync_commands[] = {
              "  altinn-sync parked show altinn2.correspondence-status.v1 3 1042"},
     {.group = "Data",
      .words = "lanes list",
-     .usage = "",
+     .usage = "[--home NAME]",
      .summary = "list what waits for outside targets",
      .needs_config = true,
      .run = sync_cli_lanes_list,
@@ -168,7 +168,7 @@ const struct sync_command sync_commands[] = {
          "the state changed."},
     {.group = "Data",
      .words = "lanes open",
-     .usage = "[--since TIME] --reason TEXT TARGET",
+     .usage = "[--since TIME] [--home NAME] --reason TEXT TARGET",
      .summary = "let effects of a closed target go again",
      .needs_config = true,
      .run = sync_cli_lanes_open,
@@ -177,6 +177,7 @@ const struct sync_command sync_commands[] = {
              "repeated. An audit row keeps the reason.\n"
              "\n"
              "  --since TIME   also what was decided from then on, when the target had no route\n"
+             "  --home NAME    of this home database, where several have lanes of the target\n"
              "  --reason TEXT  why; it is stored\n"
              "\n"
              "  altinn-sync lanes open altinn2 --reason \"the bridge is back\""},

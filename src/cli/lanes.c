@@ -3,7 +3,7 @@
  * after a target was closed or stopped, or once a route exists. Not here: sending
  * (src/runtime/sender.c).
  */
-#include "cli.h"
+#include "homes.h"
 
 #include "../core/limits.h"
 #include "../runtime/digest.h"
@@ -78,13 +78,15 @@ static const struct sync_statement over_statement = {
 static const struct sync_statement mark_statement = {"cli_lane_mark",
                                                      "SELECT pg_current_xact_id()::text::int8"};
 
-/* In their order: seq stays. The lane of what had no route was that of whoever decided it. */
+/* In their order: seq stays. What had no route stands with whoever decided it, or in its lane
+ * already, when only the way to the target was missing. */
 static const struct sync_statement wait_statement = {
     "cli_lane_wait",
     "UPDATE sync.outbox AS o SET state = 0, attempt = 0, not_before = now(), ended_at = NULL,"
     "       scope = CASE o.state WHEN 6 THEN $3 ELSE o.scope END, topic = CASE o.state WHEN 6 THEN "
     "$4 ELSE o.topic END,"
-    "       partition = CASE o.state WHEN 6 THEN d.partition ELSE o.partition END"
+    "       partition = CASE WHEN o.state = 6 AND (o.scope, o.topic) <> ($3, $4) THEN d.partition "
+    "ELSE o.partition END"
     "  FROM unnest($1::uuid[], $2::int[]) AS d (effect_id, partition)"
     " WHERE o.effect_id = d.effect_id AND o.state IN (5, 6)"};
 
@@ -98,6 +100,7 @@ struct wish {
 
 /* Where effects of the target wait. */
 struct lane {
+    struct sync_home home;
     const struct sync_lane_store *store;
     const struct sync_route *route;
     int32_t partitions;
@@ -139,38 +142,46 @@ static void put_cell(const struct sync_result *result, int row, int column,
     }
 }
 
-int sync_cli_lanes_list(struct sync_cli *cli, int argc, char **argv)
+static sync_status list_home(const struct homes *homes, const struct sync_home *home,
+                             struct sync_table *table, struct sync_error *err)
 {
-    static const char *const columns[] = {"TARGET",  "STATE",   "#WAITING",  "#SENT",
-                                          "#PARKED", "#CLOSED", "#NO_ROUTE", "#OLDEST_S",
-                                          "CHANGED", "REASON",  NULL};
-    int wrong = sync_cli_arguments("lanes list", argc, argv, 0, 0);
-    if (wrong != 0) {
-        return wrong;
-    }
-    struct sync_db_options options = {.dsn = cli->config.database_dsn,
-                                      .application = "altinn-sync"};
     struct sync_db *db = NULL;
-    struct sync_error err = {0};
     SYNC_RESULT result = {0};
-    sync_status status = sync_db_new(&options, &db, &err);
-    status = sync_is_ok(status) ? sync_db_exec(db, &list_statement, NULL, &result, &err) : status;
+    sync_status status = homes_open(home, "altinn-sync", &db, err);
+    status = sync_is_ok(status) ? sync_db_exec(db, &list_statement, NULL, &result, err) : status;
     sync_db_free(&db);
-    if (!sync_is_ok(status)) {
-        return sync_cli_fail(&err);
-    }
-    struct sync_table *table = sync_table_new(columns);
-    for (int row = 0; row < result.rows; row++) {
+    for (int row = 0; sync_is_ok(status) && row < result.rows; row++) {
         char cells[CELLS][CELL];
         const char *texts[CELLS + 1] = {NULL};
         for (int column = 0; column < CELLS; column++) {
             put_cell(&result, row, column, cells[column]);
             texts[column] = cells[column];
         }
-        sync_table_row(table, texts);
+        homes_row(table, homes, home, texts);
     }
-    sync_table_print(&table, cli->json, stdout);
-    return SYNC_EXIT_OK;
+    return status;
+}
+
+int sync_cli_lanes_list(struct sync_cli *cli, int argc, char **argv)
+{
+    static const char *const columns[] = {"TARGET",  "STATE",   "#WAITING",  "#SENT",
+                                          "#PARKED", "#CLOSED", "#NO_ROUTE", "#OLDEST_S",
+                                          "CHANGED", "REASON",  NULL};
+    struct homes homes;
+    int wrong = homes_take(cli, "lanes list", &argc, argv, &homes);
+    wrong = wrong == 0 ? sync_cli_arguments("lanes list", argc, argv, 0, 0) : wrong;
+    if (wrong != 0) {
+        return wrong;
+    }
+    struct sync_table *table = homes_table(&homes, columns);
+    int code = SYNC_EXIT_OK;
+    for (size_t i = 0; i < homes.count; i++) {
+        struct sync_error err = {0};
+        if (!sync_is_ok(list_home(&homes, &homes.items[i], table, &err))) {
+            code = homes_fail(&homes, &homes.items[i], &err);
+        }
+    }
+    return homes_print(cli, &homes, &table, code);
 }
 
 /* Open -------------------------------------------------------------------------------------------
@@ -199,13 +210,50 @@ static int read_wish(int argc, char **argv, struct wish *ret_wish)
     return 0;
 }
 
-static bool find_lane(const char *target, struct lane *ret_lane)
+/* Lanes of one target stand in one home, or in several: then the person says which. */
+static int find_lane(const struct homes *homes, const char *target, struct lane *ret_lane)
 {
-    for (size_t i = 0; sync_processors[i] != NULL && ret_lane->route == NULL; i++) {
-        ret_lane->route = sync_route_to(sync_processors[i], target);
-        ret_lane->store = sync_lane_store_find(sync_processors[i]->store, target);
+    size_t found = 0;
+    for (size_t i = 0; i < homes->count; i++) {
+        for (size_t j = 0; sync_processors[j] != NULL; j++) {
+            const struct sync_processor *processor = sync_processors[j];
+            const struct sync_route *route = sync_route_to(processor, target);
+            if (route != NULL && strcmp(processor->home, homes->items[i].name) == 0) {
+                ret_lane->route = route;
+                ret_lane->store = sync_lane_store_find(processor->store, target);
+                ret_lane->home = homes->items[i];
+                found++;
+            }
+        }
     }
-    return ret_lane->store && ret_lane->route;
+    if (found > 1) {
+        return sync_cli_usage("lanes open", "several homes have lanes of %.40s; add --home NAME",
+                              target);
+    }
+    if (found == 1 && ret_lane->store != NULL) {
+        return 0;
+    }
+    struct sync_error err = {0};
+    (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_NOT_FOUND,
+                    "open lanes of \"%s\": no route of this program ends there; see "
+                    "\"altinn-sync lanes list\"",
+                    target);
+    return sync_cli_fail(&err);
+}
+
+/* What waits for a way to the target would only wait on. */
+static int check_reachable(const struct sync_cli *cli, const struct opening *opening)
+{
+    const struct sync_lane_store *store = opening->lane.store;
+    if (!opening->wish.has_since || store->reachable == NULL || store->reachable(&cli->config)) {
+        return 0;
+    }
+    struct sync_error err = {0};
+    (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_REFUSED,
+                    "open lanes of %s: this configuration names no way there, so what has no route "
+                    "would never leave; set it in section bridge first",
+                    opening->wish.target);
+    return sync_cli_fail(&err);
 }
 
 static void put_since(struct sync_params *params, const struct wish *wish)
@@ -430,11 +478,9 @@ static void print_preview(const struct opening *opening)
 
 static int open_lanes(struct sync_cli *cli, struct opening *opening)
 {
-    struct sync_db_options options = {.dsn = cli->config.database_dsn,
-                                      .application = "altinn-sync"};
     struct sync_error err = {0};
     sync_arena_init(&opening->arena, opening->memory, sizeof opening->memory);
-    sync_status status = sync_db_new(&options, &opening->db, &err);
+    sync_status status = homes_open(&opening->lane.home, "altinn-sync", &opening->db, &err);
     status = sync_is_ok(status) ? read_preview(opening, &err) : status;
     if (!sync_is_ok(status)) {
         return sync_cli_fail(&err);
@@ -468,17 +514,10 @@ int sync_cli_lanes_open(struct sync_cli *cli, int argc, char **argv)
 {
     __attribute__((cleanup(close_opening))) struct opening *opening = calloc(1, sizeof *opening);
     SYNC_ASSERT(opening != NULL);
-    int wrong = read_wish(argc, argv, &opening->wish);
-    if (wrong != 0) {
-        return wrong;
-    }
-    if (!find_lane(opening->wish.target, &opening->lane)) {
-        struct sync_error err = {0};
-        (void)sync_fail(&err, SYNC_CLASS_FATAL, SYNC_CODE_NOT_FOUND,
-                        "open lanes of \"%s\": no route of this program ends there; see "
-                        "\"altinn-sync lanes list\"",
-                        opening->wish.target);
-        return sync_cli_fail(&err);
-    }
-    return open_lanes(cli, opening);
+    struct homes homes;
+    int wrong = homes_take(cli, "lanes open", &argc, argv, &homes);
+    wrong = wrong == 0 ? read_wish(argc, argv, &opening->wish) : wrong;
+    wrong = wrong == 0 ? find_lane(&homes, opening->wish.target, &opening->lane) : wrong;
+    wrong = wrong == 0 ? check_reachable(cli, opening) : wrong;
+    return wrong != 0 ? wrong : open_lanes(cli, opening);
 }

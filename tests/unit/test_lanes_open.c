@@ -45,6 +45,12 @@ static int set_up(void **state)
     " 'status-to-altinn2', 'altinn3.correspondence-status.v1', 1, '%d', 5, now(), '', now(), "     \
     "now())"
 
+#define NO_ROUTE_EFFECT                                                                            \
+    "INSERT INTO sync.correspondence (altinn2_id) VALUES (%d); INSERT INTO sync.outbox"            \
+    " (effect_id, name, target, scope, topic, partition, entity_key, state, not_before, body,"     \
+    "  created_at, ended_at) VALUES (gen_random_uuid(), 'a2/read', 'altinn2', '%s', '%s', 7,"      \
+    " '%d', 6, now(), '', now(), now())"
+
 static int open_lanes(void)
 {
     char *argv[] = {"altinn2", "--reason", "test", NULL};
@@ -98,11 +104,32 @@ static void a_target_that_closes_again_ends_the_command(void **state)
     assert_int_equal(ask("SELECT state::int8 FROM sync.target"), 2);
 }
 
+/* What was decided while only the way was missing stands in its lane; the lane of what another
+ * consumer kept is that of its key: 8100 is partition 15 of 48. */
+static void what_had_no_route_waits_in_the_lane_it_has_or_gets_one(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    char *argv[] = {"altinn2", "--since", "2020-01-01T00:00:00Z", "--reason", "test", NULL};
+    run_sql("INSERT INTO sync.topic VALUES ('altinn3.correspondence-status.v1', 'c', 48)"
+            " ON CONFLICT DO NOTHING");
+    run_sql(NO_ROUTE_EFFECT, 1, "status-to-altinn2", "altinn3.correspondence-status.v1", 1);
+    run_sql(NO_ROUTE_EFFECT, 8100, "status-to-altinn3", "altinn2.correspondence-status.v1", 8100);
+    assert_int_equal(sync_cli_lanes_open(&cli, 5, argv), SYNC_EXIT_OK);
+    assert_int_equal(ask("SELECT partition FROM sync.outbox WHERE entity_key = '1'"
+                         " AND state = 0"),
+                     7);
+    assert_int_equal(ask("SELECT partition FROM sync.outbox WHERE entity_key = '8100'"
+                         " AND state = 0 AND scope = 'status-to-altinn2'"),
+                     15);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(what_a_batch_closed_at_that_moment_waits_again, set_up),
         cmocka_unit_test_setup(a_target_that_closes_again_ends_the_command, set_up),
+        cmocka_unit_test_setup(what_had_no_route_waits_in_the_lane_it_has_or_gets_one, set_up),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
