@@ -274,10 +274,10 @@ class Stack:
     def one(self, sql, *args):
         return self.query(sql, *args)[0][0]
 
-    def sql_file(self, path):
+    def sql_file(self, path, home="correspondence"):
         with open(os.path.join(ROOT, path), encoding="utf-8") as handle:
             text = "".join(line for line in handle if not line.startswith("\\"))
-        with self.connect() as connection, connection.cursor() as cursor:
+        with self.connect(home) as connection, connection.cursor() as cursor:
             cursor.execute(text)
 
     # -- processes --------------------------------------------------------------------------------------

@@ -1,6 +1,9 @@
--- Roles of altinn-sync. Run once by a superuser, in the Altinn 3 correspondence database, before the first
--- "altinn-sync db migrate":   psql -v ON_ERROR_STOP=1 -f roles.sql
--- Then, after every "db migrate":   psql -v ON_ERROR_STOP=1 -f grants.sql
+-- Roles of altinn-sync. Run once by a superuser, in each home database of Altinn 3 (correspondence, authorization),
+-- before the first "altinn-sync db migrate":   psql -v ON_ERROR_STOP=1 -f roles.sql
+-- Then, after every "db migrate":   psql -v ON_ERROR_STOP=1 -f grants.sql, or authorization-grants.sql in that home
+--
+-- Roles belong to a whole server. Where both homes are on one, a login of one entity has the rights of its group in the
+-- other home too; pg_hba.conf keeps it out.
 --
 -- Rights belong to the group roles altinn_sync_…; a process logs in as a role of its own that is a member of
 -- exactly one of them. No role has a password here: use certificates or a pass file (PGPASSFILE). A role that
@@ -46,6 +49,12 @@ BEGIN
         ('altinn-sync-load', 'altinn_sync_load', ''),
         ('altinn-sync-altinn3-status', 'altinn_sync_capture', 'REPLICATION'),
         ('altinn-sync-altinn2-status', 'altinn_sync_receiver', ''),
+        ('altinn-sync-delegation-to-altinn3', 'altinn_sync_consumer', ''),
+        ('altinn-sync-delegation-to-altinn2', 'altinn_sync_consumer', ''),
+        ('altinn-sync-delegation-backlog-to-altinn3', 'altinn_sync_consumer', ''),
+        ('altinn-sync-delegation-backlog-to-altinn2', 'altinn_sync_consumer', ''),
+        ('altinn-sync-altinn3-delegation', 'altinn_sync_capture', 'REPLICATION'),
+        ('altinn-sync-altinn2-delegation', 'altinn_sync_receiver', ''),
         ('altinn-sync-viewer', 'altinn_sync_viewer', ''),
         ('altinn-sync-operator', 'altinn_sync_operator', '')) AS l (name, member_of, attribute)
     LOOP

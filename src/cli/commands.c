@@ -267,7 +267,7 @@ const struct sync_command sync_commands[] = {
          "Applies the numbered SQL that each home database lacks, each in a transaction of its "
          "own, then makes the replication origins of its routes. May be repeated; two runs at once "
          "wait for each other. Needs the migration role, the only one with rights to create. "
-         "Rights of the others: examples/sql/grants.sql\n"
+         "Rights of the others: examples/sql/grants.sql, authorization-grants.sql\n"
          "\n"
          "  --dry-run    only count what would be done\n"
          "  --home NAME  only this home database: correspondence or authorization\n"

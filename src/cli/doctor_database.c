@@ -14,7 +14,8 @@
 
 #define MISSING_MAX 64
 #define SKEW_MAX_US 2000000 /* an echo is recognised within 2 s */
-#define GRANTS_FIX  "run examples/sql/grants.sql after \"altinn-sync db migrate\""
+#define GRANTS      "examples/sql/grants.sql, or authorization-grants.sql in that home"
+#define GRANTS_FIX  "run " GRANTS ", after \"altinn-sync db migrate\""
 
 static const struct sync_statement doctor_server = {
     "doctor_server",
@@ -120,8 +121,8 @@ static bool check_schema(struct doctor *doctor, struct sync_db *db, const char *
         doctor_good(doctor, "schema", "every migration of this version is applied");
         return true;
     }
-    doctor_finding(doctor, "schema", "run \"altinn-sync db migrate\", then examples/sql/grants.sql",
-                   "%s", err.text);
+    doctor_finding(doctor, "schema", "run \"altinn-sync db migrate\", then " GRANTS, "%s",
+                   err.text);
     return false;
 }
 

@@ -1,0 +1,138 @@
+#!/usr/bin/python3
+"""The home authorization with the roles of examples/sql: what we do there works with the rights it has, and what it must not do is denied.
+On the embedded broker: what is shown is the database's side."""
+import json
+import os
+import re
+import time
+
+import psycopg2
+
+from delegation_world import DelegationWorld
+from harness import check, run, wait_until
+
+CAPTURE = "altinn3-delegation"
+FIRST = 50001  # the first party
+FORBIDDEN = {
+    "altinn-sync-altinn3-delegation": [
+        "SELECT name FROM dbo.entity",
+        "SELECT personidentifier FROM dbo.entity",
+        "DELETE FROM dbo.assignment",
+        "UPDATE dbo.assignmentresource SET policypath = ''",
+        "INSERT INTO sync.policy_document VALUES ('x', 'x', '{}', NULL)",
+        "INSERT INTO sync.backfill (capture, table_name, state) VALUES ('x', 'x', 'planned')",
+        "DELETE FROM sync.backfill_sent",
+        "SELECT effective FROM sync.deleg_key",
+        "UPDATE sync.partition_owner SET position = 0",
+        "SELECT pg_replication_origin_session_setup('sync:delegation-to-altinn3:1')",
+    ],
+    "altinn-sync-delegation-to-altinn3": [
+        "DELETE FROM dbo.entity",
+        "UPDATE dbo.entity SET name = 'x'",
+        "INSERT INTO dbo.role (id) VALUES (gen_random_uuid())",
+        "DELETE FROM dbo_history.auditassignment",
+        "UPDATE sync.policy_document SET actions = '{}'",
+        "DELETE FROM sync.deleg_key",
+        "DELETE FROM sync.history",
+        "INSERT INTO sync.resource_state (resource, type, phase) VALUES ('x', 'x', 2)",
+        "UPDATE sync.backfill SET state = 'done'",
+        "DELETE FROM sync.pause",
+        "CREATE TABLE sync.mine (id int)",
+    ],
+    "altinn-sync-load": [
+        "DELETE FROM sync.resource_state",
+        "INSERT INTO dbo.resource (id) VALUES (gen_random_uuid())",
+    ],
+    "altinn-sync-viewer": [
+        "SELECT record FROM sync.hold",
+        "SELECT body FROM sync.outbox",
+        "SELECT id FROM dbo.assignment",
+        "UPDATE sync.backfill SET state = 'paused'",
+    ],
+    "altinn-sync-operator": [
+        "SELECT record FROM sync.parked",
+        "SELECT id FROM dbo.assignment",
+        "UPDATE sync.partition_owner SET position = 0",
+        "SELECT n FROM sync.backfill_sent",
+        "UPDATE sync.resource_state SET phase = 2",
+    ],
+}
+
+
+def dsn_of(stack, role):
+    dsn = re.sub(r"//[^@/]*@", f"//{role}@", stack.authorization_dsn)
+    check(role in dsn, "the DSN of the stack takes another role")
+    return dsn
+
+
+def config_of(stack, role):
+    """The only home that it names is authorization."""
+    with open(stack.world.config, encoding="utf-8") as handle:
+        sections = json.load(handle)
+    sections["database"] = {**sections["database"], "dsn": "", "authorization_dsn": dsn_of(stack, role)}
+    return stack.world.write(role, sections)
+
+
+def the_migration_role_makes_schema_and_origins_without_being_a_superuser(stack):
+    stack.world = DelegationWorld(stack, parties=20, resources=5, keys=10)
+    stack.sql_file("examples/sql/roles.sql", "authorization")
+    done = stack.verb("db", "migrate", config=config_of(stack, "altinn-sync-migration"))
+    check("applied" in done.stdout and " 0 migrations" not in done.stdout, done.stdout)
+    for _ in range(2):  # may be repeated
+        stack.sql_file("examples/sql/authorization-grants.sql", "authorization")
+
+
+def a_capture_works_with_a_role_of_its_own(stack):
+    world = stack.world
+    world.fill()
+    stack.sql_file("connectors/altinn3/sql/delegation-publication.sql", "authorization")
+    stack.verb("capture", "init", CAPTURE, config=config_of(stack, "altinn-sync-altinn3-delegation"))
+    stack.sync_process(CAPTURE, "capture", config=config_of(stack, "altinn-sync-altinn3-delegation")).start()
+    resource = next(r["id"] for r in world.population["resource"] if r["serviceCode"] and "read" in r["actions"])
+    package = stack.query_authorization("SELECT id::text FROM dbo.package LIMIT 1")[0][0]
+    act = world.altinn3
+    act.set_actions(FIRST, FIRST + 1, resource, {"read"}, time.time())
+    act.set_package(FIRST, FIRST + 1, package, True, time.time())
+    act.set_actions(FIRST, FIRST + 2, resource, {"read"}, time.time())
+    act.set_actions(FIRST, FIRST + 2, resource, set(), time.time())
+    end = stack.query_authorization("SELECT pg_current_wal_lsn()::text")[0][0]
+    act.set_package(FIRST, FIRST + 1, package, False, time.time())
+    wait_until("the capture has delivered what is written", lambda: stack.query_authorization(
+        "SELECT delivered_lsn > %s::pg_lsn FROM sync.source WHERE name = %s", end, CAPTURE)[0][0], 60)
+
+
+def an_operator_orders_a_load_and_a_viewer_watches_it(stack):
+    operator, viewer = config_of(stack, "altinn-sync-operator"), config_of(stack, "altinn-sync-viewer")
+
+    def order(*words):
+        return stack.verb("--yes", "capture", "backfill", CAPTURE, *words, config=operator)
+
+    for time_of_load in (1, 2):
+        order("start", "--reason", f"test {time_of_load}", "--rate", "1")
+        order("pause", "--reason", "test")
+        order("resume", "--reason", "test", "--rate", "10000")
+        wait_until("the load is done", lambda: stack.query_authorization(
+            "SELECT count(*) FROM sync.backfill WHERE state <> 'done'")[0][0] == 0, 60)
+    check("done" in stack.verb("capture", "backfill", CAPTURE, "status", config=viewer).stdout, "a viewer sees it")
+    order("start", "--reason", "test 3", "--rate", "1")
+    order("cancel", "--reason", "test")
+    check(stack.query_authorization("SELECT count(*) FROM sync.audit")[0][0] == 8, "every reason is kept")
+
+
+def what_a_role_must_not_do_is_denied(stack):
+    for role, statements in FORBIDDEN.items():
+        connection = psycopg2.connect(dsn_of(stack, role))
+        connection.autocommit = True
+        for statement in statements:
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(statement)
+            except psycopg2.errors.InsufficientPrivilege:
+                continue
+            check(False, f"{role} may: {statement}")
+        connection.close()
+
+
+if __name__ == "__main__":
+    run([the_migration_role_makes_schema_and_origins_without_being_a_superuser, a_capture_works_with_a_role_of_its_own,
+         an_operator_orders_a_load_and_a_viewer_watches_it, what_a_role_must_not_do_is_denied], "delegation-roles", broker="embedded")
