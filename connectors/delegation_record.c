@@ -9,6 +9,7 @@
 #define EARLIEST_TEXT_US (-62135596800000000LL) /* 0001-01-01: RFC 3339 has four digits */
 #define LATEST_TEXT_US   253402300799999999LL   /* 9999-12-31 */
 #define TEXT_MAX         256
+#define NO_GIVER_KEY     "p:0" /* no party has it; the consumer parks what has no giver */
 
 static const char *const system_words[] = {"ALTINN2", "ALTINN3", "SYS"};
 
@@ -102,6 +103,10 @@ static sync_status make_key(const struct delegation_change *change, struct sync_
     *ret_key = (struct sync_bytes){NULL, 0};
     if (is_mark(change)) {
         return SYNC_OK; /* it goes to a named partition */
+    }
+    if (!change->from.present || !(change->from.has_uuid || change->from.has_party_id)) {
+        *ret_key = sync_bytes_text(NO_GIVER_KEY);
+        return SYNC_OK;
     }
     sync_status status = sync_processor_delegation.key(change, &key, err);
     if (!sync_is_ok(status)) {

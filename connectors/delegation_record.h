@@ -18,10 +18,11 @@ struct delegation_record {
 };
 
 /*
- * Makes the record of a change; every field is set by the caller.
+ * Makes the record of a change; every field is set by the caller. A change without a giver gets a
+ * key that no giver has: the consumer parks it, and nothing that a source said is left out.
  * Owns: everything in ret_record lies in the arena.  Blocks: no.
- * Fails: PARK when a value does not fit the schema, or the change has no key; RETRY memory_limit
- * when the arena is full.
+ * Fails: PARK when a value does not fit the schema; RETRY memory_limit when the arena is
+ * full.
  */
 sync_status delegation_record_make(const struct sync_schema *schema,
                                    const struct delegation_change *change, struct sync_arena *arena,

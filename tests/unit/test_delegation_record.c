@@ -181,13 +181,17 @@ static void marks_have_no_key_and_ids_apart_from_events(void **state)
     }
 }
 
-static void a_change_without_a_giver_makes_no_record(void **state)
+/* It is for the consumer to park: what a source said is never left out. */
+static void a_change_without_a_giver_has_the_key_of_nobody(void **state)
 {
     (void)state;
     struct sync_error err = {0};
     change.from.present = change.from.has_uuid = false;
-    assert_int_equal(make(&err).class, SYNC_CLASS_PARK);
-    assert_int_equal(err.code, SYNC_CODE_FIELD_MISSING);
+    assert_true(sync_is_ok(make(&err)));
+    assert_true(sync_bytes_equal(record.key, sync_bytes_text("p:0")));
+    change.from = (struct delegation_name){.present = true, .has_user_id = true, .user_id = 7};
+    assert_true(sync_is_ok(make(&err)));
+    assert_true(sync_bytes_equal(record.key, sync_bytes_text("p:0")));
 }
 
 /* Every size below the one that fits is refused alike, and nothing is written behind the end. */
@@ -214,7 +218,7 @@ int main(void)
         cmocka_unit_test_setup(an_origin_is_told_as_far_as_it_is_known, make_change),
         cmocka_unit_test_setup(a_row_of_a_snapshot_has_an_id_of_its_own, make_change),
         cmocka_unit_test_setup(marks_have_no_key_and_ids_apart_from_events, make_change),
-        cmocka_unit_test_setup(a_change_without_a_giver_makes_no_record, make_change),
+        cmocka_unit_test_setup(a_change_without_a_giver_has_the_key_of_nobody, make_change),
         cmocka_unit_test_setup(a_full_arena_is_told, make_change),
     };
     return cmocka_run_group_tests(tests, open_schemas, close_schemas);
