@@ -162,6 +162,24 @@ static bool is_negative(const struct delegation_name *name)
     return (name->has_party_id && name->party_id < 0) || (name->has_user_id && name->user_id < 0);
 }
 
+/* What kind of login Altinn 2 gives a role to; a kind that is not known may be no person's. */
+static bool check_user_type(const struct delegation_change *change, struct sync_fold *ret_fold)
+{
+    static const char *const known[] = {"none", "ssnidentified",        "selfidentified", "psan",
+                                        "psa",  "enterpriseidentified", "agencyuser"};
+    char type[32];
+    if (delegation_stream_of(change->stream) != DELEGATION_STREAM_ROLE || !change->to.has_type) {
+        return false;
+    }
+    bool fits = delegation_text_take(change->to.type, type, sizeof type);
+    for (size_t i = 0; fits && i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(type, known[i]) == 0) {
+            return false;
+        }
+    }
+    return bad(ret_fold, "to.type", "The type of the receiving user is not known.");
+}
+
 static bool check_parties(const struct delegation_change *change, struct sync_fold *ret_fold)
 {
     if (is_negative(&change->from) || is_negative(&change->to) ||
@@ -347,7 +365,7 @@ bool delegation_check(const struct delegation_change *change, const struct sync_
     if (change->kind == DELEGATION_SCOPE) {
         return check_scope(change, ret_fold) || check_key(change, ctx, ret_fold);
     }
-    return check_parties(change, ret_fold) || check_target(change, ret_fold) ||
-           check_refs(change, ret_fold) || check_rights(change, ret_fold) ||
-           check_key(change, ctx, ret_fold);
+    return check_parties(change, ret_fold) || check_user_type(change, ret_fold) ||
+           check_target(change, ret_fold) || check_refs(change, ret_fold) ||
+           check_rights(change, ret_fold) || check_key(change, ctx, ret_fold);
 }

@@ -189,6 +189,32 @@ static void what_is_not_ours_is_ignored(void **state)
     assert_int_equal(w.state.key_count, 0);
 }
 
+static void a_role_event_that_is_not_understood_is_parked(void **state)
+{
+    (void)state;
+    static const char *const known[] = {"None",       "SSNIdentified", "selfidentified",
+                                        "AgencyUser", "PSAN",          " PSA"};
+    struct delegation_change c = world_role(1, DELEGATION_GRANT, "HADM", NULL, 10);
+    c.to.has_type = true;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        c.to.type = sync_bytes_text(known[i]);
+        c.seq++;
+        take(c, i == 0 ? "DL-20" : "DL-21");
+    }
+    static const char *const unknown[] = {"Robot", "7", "",
+                                          "SSNIdentifiedButLongerThanAnyTypeThatIs"};
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
+        c.to.type = sync_bytes_text(unknown[i]);
+        c.seq++;
+        take(c, "DL-02");
+        assert_string_equal(w.fold.field, "to.type");
+    }
+    c.to.has_type = false;
+    c.op = DELEGATION_LIFT; /* how the capture tells an action that it does not know (DL-62) */
+    take(c, "DL-02");
+    assert_string_equal(w.fold.field, "op");
+}
+
 static void a_message_right_on_another_resource_is_parked(void **state)
 {
     (void)state;
@@ -878,6 +904,7 @@ int main(void)
         CASE(unstable_refs_of_a_stream_end_the_right),
         CASE(what_altinn2_grants_after_the_freeze_is_ignored),
         CASE(what_is_not_ours_is_ignored),
+        CASE(a_role_event_that_is_not_understood_is_parked),
         CASE(a_message_right_on_another_resource_is_parked),
         CASE(an_instance_that_altinn2_does_not_know_sends_no_command),
         CASE(contradictions_are_parked),
