@@ -257,11 +257,13 @@ static bool add_header(struct http_slot *slot, const char *name, const char *val
     return list != NULL;
 }
 
-static void set_call(struct http_slot *slot, const struct sync_http_call *call)
+/* A GET has no body; any other method is sent with one, which may be empty. */
+static void set_method(CURL *easy, const struct sync_http_call *call)
 {
-    CURL *easy = slot->easy;
-    long timeout_ms = call->timeout_ms > 0 ? call->timeout_ms : SYNC_HTTP_TOTAL_MS;
-    curl_easy_setopt(easy, CURLOPT_URL, call->url);
+    if (call->method && strcmp(call->method, "GET") == 0) {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+        return;
+    }
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.size);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
@@ -269,6 +271,14 @@ static void set_call(struct http_slot *slot, const struct sync_http_call *call)
     if (call->method) {
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
     }
+}
+
+static void set_call(struct http_slot *slot, const struct sync_http_call *call)
+{
+    CURL *easy = slot->easy;
+    long timeout_ms = call->timeout_ms > 0 ? call->timeout_ms : SYNC_HTTP_TOTAL_MS;
+    curl_easy_setopt(easy, CURLOPT_URL, call->url);
+    set_method(easy, call);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, slot->headers);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)SYNC_HTTP_CONNECT_MS);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms);

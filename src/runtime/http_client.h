@@ -9,7 +9,7 @@
 
 struct sync_http_client;
 struct sync_http_call {
-    const char *method; /* NULL = POST; PUT */
+    const char *method; /* NULL = POST; PUT; GET, without a body */
     const char *url;
     const char *content_type;
     const char *idempotency_key; /* NULL = none */
