@@ -136,6 +136,10 @@
 #define SYNC_RECEIVER_ANSWER_MS     10000 /* then 503: the caller repeats, the set absorbs */
 #define SYNC_RECEIVER_LOOKUP_MS     2000
 #define SYNC_RECEIVER_CACHE_ENTRIES 65536
+#define SYNC_DELEGATION_TICK_MS     5000   /* DL-98: a watermark is at most two of them old */
+#define SYNC_WATERMARK_MS           10000  /* DL-98 */
+#define SYNC_FEED_POLL_MS           120000 /* the feed's own lag is minutes */
+#define SYNC_FEED_OVERLAP_MS        600000 /* twice the longest lag that is known of the feed */
 #define SYNC_RECEIVER_PARAMS_BYTES  (256 * 1024) /* parameters of one look-up */
 #define SYNC_RECEIVER_NUMBERS_BLOCK                                                                \
     1000 /* sequence numbers reserved at once: one commit per so many events */
