@@ -118,6 +118,18 @@ enum push_outcome push_table_await(struct push_table *table, const enum push_out
     return known;
 }
 
+void push_table_wait(struct push_table *table, enum push_stage one, enum push_stage other,
+                     int timeout_ms)
+{
+    struct timespec until = after(timeout_ms);
+    int waited = 0;
+    pthread_mutex_lock(&table->lock);
+    while (waited != ETIMEDOUT && !earliest(table, one) && !earliest(table, other)) {
+        waited = pthread_cond_timedwait(&table->changed, &table->lock, &until);
+    }
+    pthread_mutex_unlock(&table->lock);
+}
+
 size_t push_table_take(struct push_table *table, enum push_stage from, enum push_stage to,
                        struct push **ret_pushes, size_t max, int timeout_ms)
 {
@@ -142,6 +154,15 @@ void push_table_move(struct push_table *table, struct push *push, enum push_stag
     push->stage = stage;
     pthread_cond_broadcast(&table->changed);
     pthread_mutex_unlock(&table->lock);
+}
+
+bool push_table_holds(struct push_table *table, const struct push *push, int64_t number,
+                      enum push_stage stage)
+{
+    pthread_mutex_lock(&table->lock);
+    bool holds = push->number == number && push->stage == stage;
+    pthread_mutex_unlock(&table->lock);
+    return holds;
 }
 
 static const char *title_of(int code)
@@ -251,8 +272,7 @@ void push_release(struct push_table *table, struct push *push)
     push->body = NULL;
     pthread_mutex_lock(&table->lock);
     if (push->outcome) {
-        bool stored = push->stage == PUSH_FLYING && push->outstanding == 0 && !push->failed;
-        *push->outcome = stored ? PUSH_STORED : PUSH_FAILED;
+        *push->outcome = push->stored ? PUSH_DONE : PUSH_FAILED;
         push->outcome = NULL;
     }
     push->stage = PUSH_FREE;

@@ -18,10 +18,11 @@ enum push_stage {
     PUSH_RESOLVING, /* in the stream thread, or in the thread that reserved the place */
     PUSH_READY,     /* for the poll thread */
     PUSH_FLYING,    /* in the poll thread: produced, reports are due */
+    PUSH_STORED,    /* for the stream thread, which confirms it: every report is in */
 };
 
 /* What became of a place that a thread of ours reserved. */
-enum push_outcome { PUSH_PENDING, PUSH_STORED, PUSH_FAILED };
+enum push_outcome { PUSH_PENDING, PUSH_DONE, PUSH_FAILED };
 
 /* stage, request and outcome are guarded by the table's lock, all else belongs to the thread of the
  * stage. */
@@ -36,10 +37,11 @@ struct push {
     void *memory; /* of the records; freed once they are produced, and with the place */
     struct sync_kafka_record *records; /* their tag is the place's business */
     size_t record_count;
+    bool confirm;       /* the stream thread wants it back when every record is stored */
     int code;           /* of the answer when every record is stored */
     char *body;         /* JSON of that answer, malloc'ed; NULL = none */
     size_t outstanding; /* delivery reports that are due */
-    bool failed;
+    bool failed, stored; /* stored: every report is in, and none failed */
 };
 
 struct push_table {
@@ -73,11 +75,17 @@ struct push *push_table_reserve(struct push_table *table, enum push_outcome *out
 enum push_outcome push_table_await(struct push_table *table, const enum push_outcome *outcome,
                                    int timeout_ms);
 
+/* Waits for a push in one of two stages, at most timeout_ms. */
+void push_table_wait(struct push_table *table, enum push_stage one, enum push_stage other,
+                     int timeout_ms);
 /* Up to max pushes in order of arrival, moved from one stage to another; waits at most timeout_ms
  * for the first. */
 size_t push_table_take(struct push_table *table, enum push_stage from, enum push_stage to,
                        struct push **ret_pushes, size_t max, int timeout_ms);
 void push_table_move(struct push_table *table, struct push *push, enum push_stage stage);
+/* Whether the place still holds the push of this number, in this stage. */
+bool push_table_holds(struct push_table *table, const struct push *push, int64_t number,
+                      enum push_stage stage);
 
 /* Answers, unless it is answered already or nobody called. detail NULL = no body; pointer NULL =
  * none. */

@@ -161,18 +161,34 @@ void receiver_judge_database(struct receiver_shell *shell, sync_status status,
     }
 }
 
-/* One round: answers everything in pushes, or hands it on. */
-static void make_records(struct receiver *receiver, struct push **pushes, size_t count)
+/* What the capture does with pushes of a stage. */
+typedef sync_status receiver_step(void *part, struct push **pushes, size_t count,
+                                  struct sync_error *err);
+
+/* One round: everything in this stage is answered, or handed on. Returns whether there was any. */
+static bool run_step(struct receiver *receiver, enum push_stage stage, receiver_step *step)
 {
+    struct push *pushes[SYNC_HTTP_REQUESTS_MAX];
+    int64_t numbers[SYNC_HTTP_REQUESTS_MAX];
     struct sync_error err = {0};
-    sync_status status = receiver->capture->make(receiver->part, pushes, count, &err);
+    size_t count = push_table_take(&receiver->shell.pushes, stage, PUSH_RESOLVING, pushes,
+                                   SYNC_HTTP_REQUESTS_MAX, 0);
+    if (count == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        numbers[i] = pushes[i]->number;
+    }
+    sync_status status = step(receiver->part, pushes, count, &err);
     for (size_t i = 0; i < count && !sync_is_ok(status); i++) {
-        if (pushes[i]->stage == PUSH_RESOLVING) { /* only this thread moves it from there */
+        /* What was handed on or freed has another stage, or its place another push. */
+        if (push_table_holds(&receiver->shell.pushes, pushes[i], numbers[i], PUSH_RESOLVING)) {
             push_end(&receiver->shell.pushes, pushes[i], 503, NULL,
                      "the database cannot be asked now; send it again");
         }
     }
     receiver_judge_database(&receiver->shell, status, &err);
+    return true;
 }
 
 static void *run_stream(void *context)
@@ -182,23 +198,21 @@ static void *run_stream(void *context)
     int64_t asked_us = 0;
     while (!atomic_load(&receiver->shell.ending)) {
         sync_health_beat(SYNC_LOOP_STREAM);
-        struct push *pushes[SYNC_HTTP_REQUESTS_MAX];
-        size_t count = push_table_take(&receiver->shell.pushes, PUSH_WAITING, PUSH_RESOLVING,
-                                       pushes, SYNC_HTTP_REQUESTS_MAX, TAKE_MS);
+        push_table_wait(&receiver->shell.pushes, PUSH_WAITING, PUSH_STORED, TAKE_MS);
+        bool worked = run_step(receiver, PUSH_WAITING, capture->make);
+        if (capture->confirm) {
+            worked = run_step(receiver, PUSH_STORED, capture->confirm) || worked;
+        }
         int64_t now_us = sync_clock_monotonic_us();
         struct sync_error err = {0};
-        if (count > 0) {
-            make_records(receiver, pushes, count);
-            asked_us = now_us;
-        } else if (now_us - asked_us > PROBE_EVERY_US) {
+        if (!worked && now_us - asked_us > PROBE_EVERY_US) {
             receiver_judge_database(&receiver->shell, capture->ping(receiver->part, &err), &err);
-            asked_us = now_us;
+            worked = true;
         }
-        if (capture->idle) {
-            sync_status status = capture->idle(receiver->part, now_us, &err);
-            if (!sync_is_ok(status)) {
-                receiver_judge_database(&receiver->shell, status, &err);
-            }
+        asked_us = worked ? now_us : asked_us;
+        sync_status status = capture->idle ? capture->idle(receiver->part, now_us, &err) : SYNC_OK;
+        if (!sync_is_ok(status)) {
+            receiver_judge_database(&receiver->shell, status, &err);
         }
     }
     return NULL;
@@ -227,9 +241,14 @@ static void count_records(const struct receiver *receiver, size_t count)
 /* Answers as soon as the answer is certain; the place stays until the last report is in. */
 static void settle_push(struct receiver *receiver, struct push *push)
 {
+    push->stored = push->outstanding == 0 && !push->failed;
     if (push->failed) {
         push_answer(&receiver->shell.pushes, push, 503, NULL,
                     "the broker has not stored everything; send it again");
+    } else if (push->outstanding == 0 && push->confirm) {
+        receiver->in_flight--;
+        push_table_move(&receiver->shell.pushes, push, PUSH_STORED);
+        return;
     } else if (push->outstanding == 0) {
         push_answer_stored(&receiver->shell.pushes, push);
     }

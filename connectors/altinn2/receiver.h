@@ -12,4 +12,11 @@
  * for. Fails: FATAL for settings, a database or topic that refuses us.
  */
 sync_status sync_receiver_run(const struct sync_config *config, struct sync_error *err);
+
+/*
+ * The capture "altinn2-delegation": the same for calls about delegations and exports of them,
+ * besides the role feed and the watermark. Fails: as above.
+ */
+sync_status sync_capture_altinn2_delegation_run(const struct sync_config *config,
+                                                struct sync_error *err);
 #endif

@@ -66,6 +66,9 @@ struct receiver_capture {
      * with 503.
      */
     sync_status (*make)(void *part, struct push **pushes, size_t count, struct sync_error *err);
+    /* Stream thread: pushes marked with confirm whose records are all stored. Each is answered and
+     * freed; on failure the receiver answers the others with 503. NULL = none is marked. */
+    sync_status (*confirm)(void *part, struct push **pushes, size_t count, struct sync_error *err);
     /* Stream thread, between calls, at least every second: what is to be said unasked. */
     sync_status (*idle)(void *part, int64_t now_us, struct sync_error *err);
     sync_status (*ping)(void *part, struct sync_error *err); /* does the database answer */

@@ -1,7 +1,6 @@
 /* The home database of a receiver: statements and numbers. Not here: threads, answers. */
 #include "resolver.h"
 
-#include <altinn_sync/correspondence_status.h>
 #include <core/limits.h>
 #include <runtime/migrate.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@ struct resolver {
     struct sync_db *db;
     bool is_checked; /* the tables are those of this program */
     char source[48];
+    const char *home; /* static */
     struct sync_arena arena;
     struct resolver_run run; /* what is left of the reserved block */
     int64_t left;
@@ -31,18 +31,20 @@ static const struct sync_statement position_statement = {
     "SELECT next_sequence + sequence_base, generation FROM sync.source WHERE name = $1"};
 static const struct sync_statement ping_statement = {"receiver_ping", "SELECT 1"};
 
-sync_status resolver_new(const char *dsn, const char *source, struct resolver **ret_resolver,
-                         struct sync_error *err)
+sync_status resolver_new(const struct sync_home *home, const char *source,
+                         struct resolver **ret_resolver, struct sync_error *err)
 {
     struct resolver *resolver = calloc(1, sizeof *resolver);
     if (!resolver) {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_MEMORY_LIMIT,
                          "make the look-up: no memory");
     }
+    resolver->home = home->name;
     snprintf(resolver->source, sizeof resolver->source, "%s", source);
     sync_arena_init(&resolver->arena, resolver->memory, sizeof resolver->memory);
-    sync_status status = sync_db_new(
-        &(struct sync_db_options){.dsn = dsn, .application = resolver->source}, &resolver->db, err);
+    sync_status status =
+        sync_db_new(&(struct sync_db_options){.dsn = home->dsn, .application = resolver->source},
+                    &resolver->db, err);
     if (!sync_is_ok(status)) {
         free(resolver);
         return status;
@@ -68,17 +70,16 @@ struct sync_params resolver_params(struct resolver *resolver)
     return params;
 }
 
-sync_status resolver_exec(struct resolver *resolver, const struct sync_statement *statement,
-                          const struct sync_params *params, struct sync_result *ret_result,
-                          struct sync_error *err)
+sync_status resolver_exec_within(struct resolver *resolver, int timeout_ms,
+                                 const struct sync_statement *statement,
+                                 const struct sync_params *params, struct sync_result *ret_result,
+                                 struct sync_error *err)
 {
     int64_t now_us = 0;
     struct sync_txn_limits limits = {.lock_timeout_ms = SYNC_RECEIVER_LOOKUP_MS,
-                                     .statement_timeout_ms = SYNC_RECEIVER_LOOKUP_MS};
+                                     .statement_timeout_ms = timeout_ms};
     sync_status status =
-        resolver->is_checked
-            ? SYNC_OK
-            : sync_db_schema_check(resolver->db, sync_processor_correspondence_status.home, err);
+        resolver->is_checked ? SYNC_OK : sync_db_schema_check(resolver->db, resolver->home, err);
     if (!sync_is_ok(status)) {
         return status;
     }
@@ -93,6 +94,14 @@ sync_status resolver_exec(struct resolver *resolver, const struct sync_statement
         return status;
     }
     return sync_txn_commit(resolver->db, err);
+}
+
+sync_status resolver_exec(struct resolver *resolver, const struct sync_statement *statement,
+                          const struct sync_params *params, struct sync_result *ret_result,
+                          struct sync_error *err)
+{
+    return resolver_exec_within(resolver, SYNC_RECEIVER_LOOKUP_MS, statement, params, ret_result,
+                                err);
 }
 
 static sync_status reserve(struct resolver *resolver, int64_t count, bool *ret_found,

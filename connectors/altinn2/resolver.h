@@ -5,14 +5,15 @@
  */
 #ifndef SYNC_ALTINN2_RESOLVER_H
 #define SYNC_ALTINN2_RESOLVER_H
+#include <runtime/home.h>
 #include <runtime/postgres.h>
 
 struct resolver;
 
 /* source: name of the capture in sync.source. Fails: FATAL insecure or config (dsn), memory_limit.
  */
-sync_status resolver_new(const char *dsn, const char *source, struct resolver **ret_resolver,
-                         struct sync_error *err);
+sync_status resolver_new(const struct sync_home *home, const char *source,
+                         struct resolver **ret_resolver, struct sync_error *err);
 void resolver_free(struct resolver **resolver);
 
 /* Empty parameters in the resolver's own memory: those of the statement before are gone. */
@@ -26,6 +27,12 @@ struct sync_params resolver_params(struct resolver *resolver);
 sync_status resolver_exec(struct resolver *resolver, const struct sync_statement *statement,
                           const struct sync_params *params, struct sync_result *ret_result,
                           struct sync_error *err);
+
+/* The same with a limit of its own, for questions that are no caller's. */
+sync_status resolver_exec_within(struct resolver *resolver, int timeout_ms,
+                                 const struct sync_statement *statement,
+                                 const struct sync_params *params, struct sync_result *ret_result,
+                                 struct sync_error *err);
 
 /* Numbers of one number line: the generation, and the first of a run. */
 struct resolver_run {

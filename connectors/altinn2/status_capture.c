@@ -194,7 +194,7 @@ static sync_status open_part(struct receiver_shell *shell, void **ret_part, stru
     struct sync_home home;
     sync_status status =
         sync_home_find(shell->config, processor->home, "capture " CAPTURE, &home, err);
-    return sync_is_ok(status) ? resolver_new(home.dsn, CAPTURE, &capture->resolver, err) : status;
+    return sync_is_ok(status) ? resolver_new(&home, CAPTURE, &capture->resolver, err) : status;
 }
 
 static void close_part(void **part)
