@@ -15,6 +15,7 @@ struct source {
 
 static const struct source sources[] = {
     {"altinn2-status", sync_receiver_run},
+    {"altinn2-delegation", sync_capture_altinn2_delegation_run},
 };
 
 static void start_log(const char *name, const struct sync_config *config)

@@ -25,7 +25,8 @@ const struct sync_command sync_commands[] = {
      .needs_config = true,
      .run = sync_cli_capture,
      .help = "altinn2-status takes the calls of Altinn 2's batch job on capture.listen and answers "
-             "200 only after the broker has acknowledged every record. altinn3-status and "
+             "200 only after the broker has acknowledged every record. altinn2-delegation "
+             "does the same for delegations and reads the role feed. altinn3-status and "
              "altinn3-delegation read a replication slot of Altinn 3. SIGTERM ends it cleanly.\n"
              "\n"
              "  altinn-sync capture altinn2-status"},
