@@ -74,17 +74,19 @@ const struct sync_command sync_commands[] = {
              "  altinn-sync capture backfill altinn3-delegation status --watch"},
     {.group = "Looking",
      .words = "status",
-     .usage = "[--watch] [--metrics HOST:PORT[,…]] [--interval DURATION] [--count N]",
+     .usage = "[--watch] [--home NAME] [--metrics HOST:PORT[,…]] [--interval DURATION] [--count N]",
      .summary = "show routes, effects and sources on one screen",
      .needs_config = true,
      .run = sync_cli_status,
      .help =
          "Reads the sync tables and asks the broker where the topics end. Rate is records per "
          "second, lag is records not applied yet, held and parked are open now; the other "
-         "counts are since the start.\n"
+         "counts are since the start. A backlog shows how much of it is done and when it ends at "
+         "the present rate. Exits 6 when one of several home databases does not answer.\n"
          "\n"
          "  --watch              look again and again: a live screen on a terminal, lines "
          "elsewhere\n"
+         "  --home NAME          only of this home database: correspondence or authorization\n"
          "  --metrics HOST:PORT  also ask running processes, with commas between: ready or not, "
          "oldest unapplied change, latency from capture to commit, rebalances, fences, retries\n"
          "  --interval DURATION  time between two looks of --watch, 1s unless given\n"

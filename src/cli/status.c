@@ -25,6 +25,7 @@ static void note_signal(int signal_number)
 #define PROCESS_TIMEOUT_MS 1000
 
 struct watch {
+    struct homes homes;
     bool on, screen, colors;
     int64_t interval_ms, count; /* count 0 = until a signal */
     int lines;                  /* drawn last */
@@ -121,6 +122,10 @@ static int look_once(const struct sync_cli *cli, struct status_reader *reader, s
         return sync_cli_fail(&err);
     }
     show(cli, watch, snapshot);
+    if (snapshot->database_fault[0] != '\0') {
+        (void)fprintf(stderr, "altinn-sync: %s\n", snapshot->database_fault);
+        return SYNC_EXIT_PARTLY; /* of the other home */
+    }
     return SYNC_EXIT_OK;
 }
 
@@ -165,7 +170,7 @@ static int look(struct sync_cli *cli, struct watch *watch, struct status_snapsho
 {
     struct status_reader reader;
     struct sync_error err;
-    if (!sync_is_ok(status_reader_open(cli, &reader, &err))) {
+    if (!sync_is_ok(status_reader_open(cli, &watch->homes, &reader, &err))) {
         return sync_cli_fail(&err);
     }
     watch->colors = sync_cli_colors(cli, stdout);
@@ -181,7 +186,8 @@ int sync_cli_status(struct sync_cli *cli, int argc, char **argv)
     struct watch watch = {0};
     struct status_snapshot *snapshot = calloc(1, sizeof *snapshot);
     SYNC_ASSERT(snapshot != NULL);
-    int code = take_flags(&argc, argv, &watch, snapshot);
+    int code = homes_take(cli, "status", &argc, argv, &watch.homes);
+    code = code == 0 ? take_flags(&argc, argv, &watch, snapshot) : code;
     if (code == 0) {
         code = look(cli, &watch, snapshot);
     }

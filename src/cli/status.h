@@ -1,7 +1,7 @@
 /* Shared by the files of the verb "status" (status*.c) and by nobody else. */
 #ifndef SYNC_CLI_STATUS_H
 #define SYNC_CLI_STATUS_H
-#include "cli.h"
+#include "homes.h"
 
 #include "../runtime/kafka.h"
 #include "../runtime/postgres.h"
@@ -18,6 +18,7 @@
 /* One scope: a route, or a replay of one. */
 struct status_route {
     char scope[96];
+    const char *home;               /* where its rows stand */
     const struct sync_route *route; /* NULL: not in this binary */
     int32_t partitions;             /* claimed ones */
     int64_t applied_records;        /* positions - first positions */
@@ -27,13 +28,14 @@ struct status_route {
         parked_since_us; /* open now; since: the oldest, 0 = none */
     int64_t paused_us;   /* since when an operator has it paused; 0 = it is not */
     char pause_reason[160];
-    double rate;         /* records per second; < 0: not known yet */
+    double rate; /* records per second; < 0: not known yet */
     double history[STATUS_HISTORY_MAX];
     int history_count;
 };
 
 struct status_target {
     char name[64];
+    const char *home;
     int state;                             /* of sync.target: 0 open 1 stopped 2 closed */
     int64_t effects[STATUS_EFFECT_STATES]; /* by state of sync.outbox */
     int64_t oldest_us;                     /* waiting or sent; 0 = none */
@@ -57,7 +59,8 @@ struct status_process {
 
 /* One look. */
 struct status_snapshot {
-    int64_t now_us; /* the server's clock */
+    int64_t now_us;   /* the server's clock */
+    bool homes_shown; /* of several homes: what may stand in two of them says in which */
     struct status_route routes[STATUS_ROUTES_MAX];
     size_t route_count;
     struct status_target targets[STATUS_TARGETS_MAX];
@@ -70,7 +73,8 @@ struct status_snapshot {
 };
 
 struct status_reader {
-    struct sync_db *db;
+    struct homes homes;
+    struct sync_db *dbs[SYNC_HOMES_MAX]; /* in the order of homes */
     struct sync_kafka_looker *looker;
     int timeout_ms;
     int64_t last_tick_us;  /* monotonic */
@@ -78,13 +82,14 @@ struct status_reader {
 };
 
 /* Makes handles and contacts nobody yet. Fails: FATAL config or insecure. */
-sync_status status_reader_open(const struct sync_cli *cli, struct status_reader *ret_reader,
-                               struct sync_error *err);
+sync_status status_reader_open(const struct sync_cli *cli, const struct homes *homes,
+                               struct status_reader *ret_reader, struct sync_error *err);
 /* Also of a reader that is half open. */
 void status_reader_close(struct status_reader *reader);
 /*
- * Looks again; what snapshot held before serves for rates, and for what cannot be read now.
- * Fails: class of the database's failure; the broker's is only noted in the snapshot.
+ * Looks again; what snapshot held before serves for rates, and for what cannot be read now. A home
+ * that does not answer, and the broker, are noted in the snapshot.
+ * Fails: class of the failure when no home answers.
  */
 sync_status status_read(struct status_reader *reader, struct status_snapshot *snapshot,
                         struct sync_error *err);
@@ -93,6 +98,9 @@ sync_status status_read(struct status_reader *reader, struct status_snapshot *sn
 bool status_processes_take(const char *list, struct status_snapshot *snapshot);
 /* Asks every process for /metrics and /readyz. Blocks: at most timeout_ms for each. */
 void status_processes_read(struct status_snapshot *snapshot, int timeout_ms);
+
+/* Records of a backlog still to come at the rate of the last ticks; < 0: not known. */
+double status_eta_s(const struct status_route *route);
 
 /* 80 columns; returns the number of lines. */
 int status_draw(const struct status_snapshot *snapshot, bool colors, FILE *out);

@@ -1,6 +1,7 @@
 /* How "status" looks: one screen of 80 columns, lines for logs, JSON. Not here: reading. */
 #include "status.h"
 
+#include "../runtime/route.h"
 #include "../runtime/time_text.h"
 #include "../runtime/words.h"
 
@@ -153,21 +154,6 @@ static void bytes_text(int64_t bytes, char ret_text[static CELL])
     (void)snprintf(ret_text, CELL, unit == 0 ? "%.0f %s" : "%.1f %s", scaled, units[unit]);
 }
 
-static const char *side(enum sync_system system)
-{
-    switch (system) {
-    case SYNC_SYSTEM_NONE:
-        return "";
-    case SYNC_SYSTEM_ALTINN2:
-        return "Altinn 2";
-    case SYNC_SYSTEM_ALTINN3:
-        return "Altinn 3";
-    case SYNC_SYSTEM_SYS:
-        return "above both";
-    }
-    return "";
-}
-
 /* The rates of the last ticks as eight heights, the newest at the right. */
 static void curve(const struct pen *pen, const struct status_route *route)
 {
@@ -188,6 +174,58 @@ static void curve(const struct pen *pen, const struct status_route *route)
     }
     text[used] = '\0';
     put(pen, CYAN, text);
+}
+
+/* 0.045 -> "45 ms". */
+static void seconds_text(double seconds, char ret_text[static CELL])
+{
+    if (seconds < 0) {
+        (void)snprintf(ret_text, CELL, "-");
+    } else if (seconds < 1) {
+        (void)snprintf(ret_text, CELL, "%.0f ms", seconds * 1000);
+    } else if (seconds < 100) {
+        (void)snprintf(ret_text, CELL, "%.1f s", seconds);
+    } else {
+        age_text(1, 1 + (int64_t)(seconds * 1e6), ret_text);
+    }
+}
+
+/* Of a backlog: how much there is, and how much of it is done. */
+static bool is_backlog(const struct status_route *row)
+{
+    return row->route != NULL && row->route->yields_to != NULL;
+}
+
+double status_eta_s(const struct status_route *row)
+{
+    double sum = 0;
+    for (int i = 0; i < row->history_count; i++) {
+        sum += row->history[i];
+    }
+    if (row->lag == 0) {
+        return 0;
+    }
+    return row->lag > 0 && sum > 0 ? (double)row->lag * row->history_count / sum : -1;
+}
+
+/* "  1200k of 16M records, 7 %, 2 h left at this rate" */
+static void draw_progress(struct pen *pen, const struct status_route *row)
+{
+    char done[CELL], total[CELL], left_text[CELL], line[4 * CELL];
+    double eta_s = status_eta_s(row);
+    if (!is_backlog(row) || row->lag == STATUS_UNKNOWN || row->partitions == 0) {
+        return;
+    }
+    int64_t records = row->applied_records + row->lag;
+    short_text(row->applied_records, done);
+    short_text(records, total);
+    seconds_text(eta_s, left_text);
+    (void)snprintf(line, sizeof line, "  %s of %s records, %d %%, %s left", done, total,
+                   records > 0 ? (int)(100.0 * (double)row->applied_records / (double)records)
+                               : 100,
+                   eta_s < 0 ? "?" : left_text);
+    put(pen, "", line);
+    end_line(pen);
 }
 
 enum route_state { NOT_STARTED, PAUSED, UP_TO_DATE, MOVING, STANDING };
@@ -276,9 +314,15 @@ static void draw_head(struct pen *pen, const struct status_snapshot *s)
 static void draw_route(struct pen *pen, const struct status_snapshot *s,
                        const struct status_route *row)
 {
-    char text[CELL], name[64];
-    (void)snprintf(name, sizeof name, "%.17s", row->scope);
-    left(pen, BOLD, name, 18);
+    char text[CELL];
+    bool fits = strlen(row->scope) < 18;
+    if (!fits) {
+        char name[80];
+        (void)snprintf(name, sizeof name, "%s", row->scope);
+        put(pen, BOLD, name);
+        end_line(pen);
+    }
+    left(pen, BOLD, fits ? row->scope : "", 18);
     rate_text(row->rate, text);
     right(pen, row->rate > 0 ? GREEN : DIM, text, 7);
     if (row->lag == STATUS_UNKNOWN) {
@@ -295,8 +339,9 @@ static void draw_route(struct pen *pen, const struct status_snapshot *s,
     end_line(pen);
     char direction[64] = "";
     if (row->route != NULL) {
-        (void)snprintf(direction, sizeof direction, "%s → %s", side(row->route->inputs[0].from),
-                       side(row->route->to));
+        (void)snprintf(direction, sizeof direction, "%s → %s",
+                       sync_route_side(row->route->inputs[0].from),
+                       sync_route_side(row->route->to));
     }
     (void)fputs("  ", pen->out);
     left(pen, DIM, direction, 20);
@@ -314,6 +359,7 @@ static void draw_route(struct pen *pen, const struct status_snapshot *s,
         put(pen, DIM, held);
     }
     end_line(pen);
+    draw_progress(pen, row);
 }
 
 static void draw_target(struct pen *pen, const struct status_snapshot *s,
@@ -362,20 +408,6 @@ static void draw_source(struct pen *pen, const struct status_snapshot *s,
     end_line(pen);
 }
 
-/* 0.045 -> "45 ms". */
-static void seconds_text(double seconds, char ret_text[static CELL])
-{
-    if (seconds < 0) {
-        (void)snprintf(ret_text, CELL, "-");
-    } else if (seconds < 1) {
-        (void)snprintf(ret_text, CELL, "%.0f ms", seconds * 1000);
-    } else if (seconds < 100) {
-        (void)snprintf(ret_text, CELL, "%.1f s", seconds);
-    } else {
-        age_text(1, 1 + (int64_t)(seconds * 1e6), ret_text);
-    }
-}
-
 static void draw_process(struct pen *pen, const struct status_process *row)
 {
     char name[64], text[CELL];
@@ -422,7 +454,12 @@ int status_draw(const struct status_snapshot *snapshot, bool colors, FILE *out)
         heading(&pen,
                 "TARGET                WAITING SENT    DONE SKIPPED PARKED CLOSED NO ROUTE OLDEST");
     }
+    const char *home = "";
     for (size_t i = 0; i < snapshot->target_count; i++) {
+        if (snapshot->homes_shown && strcmp(home, snapshot->targets[i].home) != 0) {
+            home = snapshot->targets[i].home;
+            heading(&pen, home);
+        }
         draw_target(&pen, snapshot, &snapshot->targets[i]);
     }
     if (snapshot->source_count > 0) {
@@ -453,11 +490,16 @@ void status_print_lines(const struct status_snapshot *s, FILE *out)
         (void)snprintf(lag, sizeof lag, "%" PRId64, row->lag);
         (void)fprintf(out,
                       "%s %s rate=%s lag=%s applied=%" PRId64 " duplicate=%" PRId64
-                      " stale=%" PRId64 " echo=%" PRId64 " held=%" PRId64 " parked=%" PRId64 "%s\n",
+                      " stale=%" PRId64 " echo=%" PRId64 " held=%" PRId64 " parked=%" PRId64 "%s",
                       time, row->scope, rate, row->lag == STATUS_UNKNOWN ? "-" : lag,
                       row->outcomes[SYNC_OUTCOME_APPLIED], row->outcomes[SYNC_OUTCOME_DUPLICATE],
                       row->outcomes[SYNC_OUTCOME_STALE], row->outcomes[SYNC_OUTCOME_ECHO],
                       row->held, row->parked, row->paused_us != 0 ? " paused" : "");
+        if (is_backlog(row) && row->lag >= 0) {
+            (void)fprintf(out, " done=%" PRId64 " total=%" PRId64 " eta_s=%.0f",
+                          row->applied_records, row->applied_records + row->lag, status_eta_s(row));
+        }
+        (void)fputc('\n', out);
     }
 }
 
@@ -477,10 +519,20 @@ static void put_time(struct sync_json_writer *w, const char *name, int64_t time_
     sync_json_put_text(w, name, time_us == 0 ? NULL : text);
 }
 
+static void put_seconds(struct sync_json_writer *w, const char *name, double seconds)
+{
+    if (seconds < 0) {
+        sync_json_put_text(w, name, NULL);
+    } else {
+        sync_json_put_real(w, name, seconds);
+    }
+}
+
 static void put_route(struct sync_json_writer *w, const struct status_route *row)
 {
     sync_json_open(w, NULL, '{');
     sync_json_put_text(w, "scope", row->scope);
+    sync_json_put_text(w, "home", row->home);
     sync_json_put_text(w, "state", state_word(state_of(row)));
     sync_json_put_integer(w, "partitions", row->partitions);
     if (row->rate < 0) {
@@ -490,6 +542,11 @@ static void put_route(struct sync_json_writer *w, const struct status_route *row
     }
     put_count(w, "lag", row->lag);
     sync_json_put_integer(w, "consumed", row->applied_records);
+    if (is_backlog(row)) {
+        put_count(w, "total",
+                  row->lag == STATUS_UNKNOWN ? STATUS_UNKNOWN : row->applied_records + row->lag);
+        put_seconds(w, "eta_seconds", status_eta_s(row));
+    }
     sync_json_open(w, "outcomes", '{');
     for (int i = 0; i < SYNC_OUTCOME_COUNT; i++) {
         sync_json_put_integer(w, sync_outcome_word((enum sync_outcome)i), row->outcomes[i]);
@@ -510,6 +567,7 @@ static void put_target(struct sync_json_writer *w, const struct status_target *r
         "waiting", "sent", "done", "skipped", "parked", "closed", "no_route"};
     sync_json_open(w, NULL, '{');
     sync_json_put_text(w, "target", row->name);
+    sync_json_put_text(w, "home", row->home);
     sync_json_put_text(w, "state", sync_target_word(row->state));
     for (int i = 0; i < STATUS_EFFECT_STATES; i++) {
         sync_json_put_integer(w, words[i], row->effects[i]);
@@ -527,15 +585,6 @@ static void put_source(struct sync_json_writer *w, const struct status_source *r
     put_count(w, "behind_bytes", row->behind_bytes);
     put_time(w, "updated_at", row->updated_us);
     sync_json_close(w, '}');
-}
-
-static void put_seconds(struct sync_json_writer *w, const char *name, double seconds)
-{
-    if (seconds < 0) {
-        sync_json_put_text(w, name, NULL);
-    } else {
-        sync_json_put_real(w, name, seconds);
-    }
 }
 
 static void put_process(struct sync_json_writer *w, const struct status_process *row)

@@ -49,18 +49,20 @@ static const struct sync_statement ended_statement = {
     "status_ended", "SELECT target, state, count(*), NULL::timestamptz FROM sync.outbox"
                     " WHERE state NOT IN (0, 1) GROUP BY target, state"};
 
-sync_status status_reader_open(const struct sync_cli *cli, struct status_reader *ret_reader,
-                               struct sync_error *err)
+sync_status status_reader_open(const struct sync_cli *cli, const struct homes *homes,
+                               struct status_reader *ret_reader, struct sync_error *err)
 {
     memset(ret_reader, 0, sizeof *ret_reader);
     ret_reader->timeout_ms = cli->timeout_ms;
-    struct sync_db_options database = {.dsn = cli->config.database_dsn,
-                                       .application = "altinn-sync status"};
+    ret_reader->homes = *homes;
     struct sync_kafka_options kafka = {.bootstrap = cli->config.kafka_bootstrap,
                                        .client_id = "altinn-sync-status",
                                        .dev = cli->config.dev,
                                        .properties = cli->config.kafka_properties};
-    sync_status status = sync_db_new(&database, &ret_reader->db, err);
+    sync_status status = SYNC_OK;
+    for (size_t i = 0; sync_is_ok(status) && i < homes->count; i++) {
+        status = homes_open(&homes->items[i], "altinn-sync status", &ret_reader->dbs[i], err);
+    }
     if (sync_is_ok(status)) {
         status = sync_kafka_looker_new(&kafka, &ret_reader->looker, err);
     }
@@ -73,7 +75,9 @@ sync_status status_reader_open(const struct sync_cli *cli, struct status_reader 
 void status_reader_close(struct status_reader *reader)
 {
     sync_kafka_looker_free(&reader->looker);
-    sync_db_free(&reader->db);
+    for (size_t i = 0; i < SYNC_HOMES_MAX; i++) {
+        sync_db_free(&reader->dbs[i]);
+    }
 }
 
 static void copy_text(struct sync_bytes text, char *ret_text, size_t size)
@@ -82,7 +86,8 @@ static void copy_text(struct sync_bytes text, char *ret_text, size_t size)
 }
 
 /* Row of a scope, made at first sight; NULL when there are too many. */
-static struct status_route *route_row(struct status_snapshot *snapshot, const char *scope)
+static struct status_route *route_row(struct status_snapshot *snapshot, const char *scope,
+                                      const char *home)
 {
     for (size_t i = 0; i < snapshot->route_count; i++) {
         if (strcmp(snapshot->routes[i].scope, scope) == 0) {
@@ -96,18 +101,21 @@ static struct status_route *route_row(struct status_snapshot *snapshot, const ch
     struct status_route *row = &snapshot->routes[snapshot->route_count++];
     memset(row, 0, sizeof *row);
     (void)snprintf(row->scope, sizeof row->scope, "%s", scope);
+    row->home = home;
     row->route = sync_route_find(scope, &processor);
     row->rate = -1;
     row->lag = STATUS_UNKNOWN;
     return row;
 }
 
-static struct status_target *target_row(struct status_snapshot *snapshot, struct sync_bytes name)
+static struct status_target *target_row(struct status_snapshot *snapshot, struct sync_bytes name,
+                                        const char *home)
 {
     char text[64];
     copy_text(name, text, sizeof text);
     for (size_t i = 0; i < snapshot->target_count; i++) {
-        if (strcmp(snapshot->targets[i].name, text) == 0) {
+        if (strcmp(snapshot->targets[i].name, text) == 0 &&
+            strcmp(snapshot->targets[i].home, home) == 0) {
             return &snapshot->targets[i];
         }
     }
@@ -117,44 +125,57 @@ static struct status_target *target_row(struct status_snapshot *snapshot, struct
     struct status_target *row = &snapshot->targets[snapshot->target_count++];
     memset(row, 0, sizeof *row);
     memcpy(row->name, text, sizeof row->name);
+    row->home = home;
     return row;
 }
 
-static struct status_route *row_at(struct status_snapshot *snapshot,
-                                   const struct sync_result *result, int row)
+/* What one home answered. */
+struct answer {
+    const char *home;
+    struct sync_result results[CALL_COUNT];
+};
+
+static struct status_route *row_at(struct status_snapshot *snapshot, const struct answer *answer,
+                                   int call, int row)
 {
     char scope[96];
-    copy_text(sync_result_bytes(result, row, 0), scope, sizeof scope);
-    return route_row(snapshot, scope);
+    copy_text(sync_result_bytes(&answer->results[call], row, 0), scope, sizeof scope);
+    return route_row(snapshot, scope, answer->home);
 }
 
-/* Every route of this binary has a row, also before its first claim. */
-static void begin(struct status_snapshot *snapshot)
+/* Every route of the home has a row, also before its first claim; what is read anew is 0. */
+static void begin(struct status_snapshot *snapshot, const char *home)
 {
-    const char *names[SYNC_ROUTES_MAX];
-    size_t count = sync_route_names(names);
-    for (size_t i = 0; i < count; i++) {
-        (void)route_row(snapshot, names[i]);
+    for (size_t i = 0; sync_processors[i] != NULL; i++) {
+        bool here = strcmp(sync_processors[i]->home, home) == 0;
+        for (size_t j = 0; here && j < sync_processors[i]->route_count; j++) {
+            (void)route_row(snapshot, sync_processors[i]->routes[j].name, home);
+        }
     }
     for (size_t i = 0; i < snapshot->route_count; i++) {
         struct status_route *row = &snapshot->routes[i];
-        row->partitions = 0;
-        row->applied_records = row->held = row->held_since_us = row->parked = row->parked_since_us =
-            0;
-        row->paused_us = 0;
-        memset(row->outcomes, 0, sizeof row->outcomes);
+        if (strcmp(row->home, home) == 0) {
+            row->partitions = 0;
+            row->applied_records = row->held = row->held_since_us = row->parked =
+                row->parked_since_us = row->paused_us = 0;
+            memset(row->outcomes, 0, sizeof row->outcomes);
+        }
     }
     for (size_t i = 0; i < snapshot->target_count; i++) {
-        snapshot->targets[i].effects[0] = snapshot->targets[i].effects[1] = 0;
-        snapshot->targets[i].oldest_us = 0;
-        snapshot->targets[i].state = 0;
+        struct status_target *row = &snapshot->targets[i];
+        if (strcmp(row->home, home) == 0) {
+            row->effects[0] = row->effects[1] = 0;
+            row->oldest_us = 0;
+            row->state = 0;
+        }
     }
 }
 
-static void take_positions(struct status_snapshot *snapshot, const struct sync_result *result)
+static void take_positions(struct status_snapshot *snapshot, const struct answer *answer)
 {
+    const struct sync_result *result = &answer->results[CALL_POSITIONS];
     for (int i = 0; i < result->rows; i++) {
-        struct status_route *row = row_at(snapshot, result, i);
+        struct status_route *row = row_at(snapshot, answer, CALL_POSITIONS, i);
         if (row != NULL) {
             row->partitions++;
             row->applied_records += sync_result_int8(result, i, 3) - sync_result_int8(result, i, 4);
@@ -162,10 +183,11 @@ static void take_positions(struct status_snapshot *snapshot, const struct sync_r
     }
 }
 
-static void take_outcomes(struct status_snapshot *snapshot, const struct sync_result *result)
+static void take_outcomes(struct status_snapshot *snapshot, const struct answer *answer)
 {
+    const struct sync_result *result = &answer->results[CALL_OUTCOMES];
     for (int i = 0; i < result->rows; i++) {
-        struct status_route *row = row_at(snapshot, result, i);
+        struct status_route *row = row_at(snapshot, answer, CALL_OUTCOMES, i);
         int outcome = sync_result_int4(result, i, 1);
         if (row != NULL && outcome >= 0 && outcome < SYNC_OUTCOME_COUNT) {
             row->outcomes[outcome] = sync_result_int8(result, i, 2);
@@ -173,18 +195,19 @@ static void take_outcomes(struct status_snapshot *snapshot, const struct sync_re
     }
 }
 
-static void take_waiting(struct status_snapshot *snapshot, const struct sync_result *held,
-                         const struct sync_result *parked)
+static void take_waiting(struct status_snapshot *snapshot, const struct answer *answer)
 {
+    const struct sync_result *held = &answer->results[CALL_HELD];
+    const struct sync_result *parked = &answer->results[CALL_PARKED];
     for (int i = 0; i < held->rows; i++) {
-        struct status_route *row = row_at(snapshot, held, i);
+        struct status_route *row = row_at(snapshot, answer, CALL_HELD, i);
         if (row != NULL) {
             row->held = sync_result_int8(held, i, 1);
             row->held_since_us = sync_result_time(held, i, 2);
         }
     }
     for (int i = 0; i < parked->rows; i++) {
-        struct status_route *row = row_at(snapshot, parked, i);
+        struct status_route *row = row_at(snapshot, answer, CALL_PARKED, i);
         if (row != NULL) {
             row->parked = sync_result_int8(parked, i, 1);
             row->parked_since_us = sync_result_time(parked, i, 2);
@@ -192,10 +215,11 @@ static void take_waiting(struct status_snapshot *snapshot, const struct sync_res
     }
 }
 
-static void take_effects(struct status_snapshot *snapshot, const struct sync_result *result)
+static void take_effects(struct status_snapshot *snapshot, const struct sync_result *result,
+                         const char *home)
 {
     for (int i = 0; i < result->rows; i++) {
-        struct status_target *row = target_row(snapshot, sync_result_bytes(result, i, 0));
+        struct status_target *row = target_row(snapshot, sync_result_bytes(result, i, 0), home);
         int state = sync_result_int4(result, i, 1);
         if (row == NULL || state < 0 || state >= STATUS_EFFECT_STATES) {
             continue;
@@ -208,22 +232,43 @@ static void take_effects(struct status_snapshot *snapshot, const struct sync_res
     }
 }
 
-static void take_targets(struct status_snapshot *snapshot, const struct sync_result *result)
+static void take_targets(struct status_snapshot *snapshot, const struct answer *answer)
 {
+    const struct sync_result *result = &answer->results[CALL_TARGETS];
     for (int i = 0; i < result->rows; i++) {
-        struct status_target *row = target_row(snapshot, sync_result_bytes(result, i, 0));
+        struct status_target *row =
+            target_row(snapshot, sync_result_bytes(result, i, 0), answer->home);
         if (row != NULL) {
             row->state = sync_result_int4(result, i, 1);
         }
     }
 }
 
+static struct status_source *source_row(struct status_snapshot *snapshot, struct sync_bytes name)
+{
+    for (size_t i = 0; i < snapshot->source_count; i++) {
+        if (sync_bytes_equal(name, sync_bytes_text(snapshot->sources[i].name))) {
+            return &snapshot->sources[i];
+        }
+    }
+    if (snapshot->source_count == STATUS_SOURCES_MAX) {
+        return NULL;
+    }
+    struct status_source *row = &snapshot->sources[snapshot->source_count++];
+    memset(row, 0, sizeof *row);
+    copy_text(name, row->name, sizeof row->name);
+    return row;
+}
+
+/* A home that does not answer keeps its rows; so a row is found by its name, which is the
+ * capture's. */
 static void take_sources(struct status_snapshot *snapshot, const struct sync_result *result)
 {
-    snapshot->source_count = 0;
-    for (int i = 0; i < result->rows && i < STATUS_SOURCES_MAX; i++) {
-        struct status_source *row = &snapshot->sources[snapshot->source_count++];
-        copy_text(sync_result_bytes(result, i, 0), row->name, sizeof row->name);
+    for (int i = 0; i < result->rows; i++) {
+        struct status_source *row = source_row(snapshot, sync_result_bytes(result, i, 0));
+        if (row == NULL) {
+            return;
+        }
         copy_text(sync_result_bytes(result, i, 1), row->slot, sizeof row->slot);
         row->updated_us = sync_result_time(result, i, 2);
         row->has_slot = sync_result_bool(result, i, 3);
@@ -291,17 +336,19 @@ static sync_status ask_ends(struct status_reader *reader, const struct sync_resu
 
 /* The rows come ordered by scope and topic, so one topic is asked for at a time. */
 static void read_lag(struct status_reader *reader, struct status_snapshot *snapshot,
-                     const struct sync_result *positions)
+                     const struct answer *answer)
 {
+    const struct sync_result *positions = &answer->results[CALL_POSITIONS];
     struct ends ends = {0};
     struct sync_error err;
-    snapshot->kafka_fault[0] = '\0';
     for (size_t i = 0; i < snapshot->route_count; i++) {
-        snapshot->routes[i].lag = STATUS_UNKNOWN;
+        if (strcmp(snapshot->routes[i].home, answer->home) == 0) {
+            snapshot->routes[i].lag = STATUS_UNKNOWN;
+        }
     }
     for (int i = 0; i < positions->rows; i++) {
         char topic[128];
-        struct status_route *row = row_at(snapshot, positions, i);
+        struct status_route *row = row_at(snapshot, answer, CALL_POSITIONS, i);
         int32_t partition = sync_result_int4(positions, i, 2);
         copy_text(sync_result_bytes(positions, i, 1), topic, sizeof topic);
         if (!sync_is_ok(ask_ends(reader, positions, topic, &ends, &err))) {
@@ -329,73 +376,104 @@ static void keep_rate(struct status_route *row, int64_t before, double seconds)
 }
 
 /* Ended effects, no more often than a twentieth of the time goes into counting them. */
-static sync_status read_ended(struct status_reader *reader, struct status_snapshot *snapshot,
-                              struct sync_error *err)
+static sync_status read_ended(struct sync_db *db, const char *home,
+                              struct status_snapshot *snapshot, struct sync_error *err)
 {
-    int64_t start_us = sync_clock_monotonic_us();
-    if (start_us < reader->ended_next_us) {
-        return SYNC_OK;
-    }
     SYNC_RESULT result = {0};
-    sync_status status = sync_db_exec(reader->db, &ended_statement, NULL, &result, err);
+    sync_status status = sync_db_exec(db, &ended_statement, NULL, &result, err);
     if (!sync_is_ok(status)) {
         return status;
     }
     for (size_t i = 0; i < snapshot->target_count; i++) {
-        for (int state = 2; state < STATUS_EFFECT_STATES; state++) {
-            snapshot->targets[i].effects[state] = 0;
+        struct status_target *row = &snapshot->targets[i];
+        for (int state = 2; strcmp(row->home, home) == 0 && state < STATUS_EFFECT_STATES; state++) {
+            row->effects[state] = 0;
         }
     }
-    take_effects(snapshot, &result);
-    reader->ended_next_us = start_us + 20 * (sync_clock_monotonic_us() - start_us);
+    take_effects(snapshot, &result, home);
     return SYNC_OK;
 }
 
-static void take(struct status_snapshot *snapshot, const struct sync_result *results)
+static void take(struct status_snapshot *snapshot, const struct answer *answer)
 {
-    snapshot->now_us = sync_result_time(&results[CALL_NOW], 0, 0);
-    take_positions(snapshot, &results[CALL_POSITIONS]);
-    take_outcomes(snapshot, &results[CALL_OUTCOMES]);
-    take_waiting(snapshot, &results[CALL_HELD], &results[CALL_PARKED]);
-    take_targets(snapshot, &results[CALL_TARGETS]);
-    take_effects(snapshot, &results[CALL_OPEN]);
-    take_sources(snapshot, &results[CALL_SOURCES]);
-    take_pauses(snapshot, &results[CALL_PAUSES]);
+    snapshot->now_us = sync_result_time(&answer->results[CALL_NOW], 0, 0);
+    take_positions(snapshot, answer);
+    take_outcomes(snapshot, answer);
+    take_waiting(snapshot, answer);
+    take_targets(snapshot, answer);
+    take_effects(snapshot, &answer->results[CALL_OPEN], answer->home);
+    take_sources(snapshot, &answer->results[CALL_SOURCES]);
+    take_pauses(snapshot, &answer->results[CALL_PAUSES]);
+}
+
+static sync_status read_home(struct status_reader *reader, size_t home, bool ended,
+                             struct status_snapshot *snapshot, struct sync_error *err)
+{
+    struct sync_call calls[CALL_COUNT];
+    struct answer answer = {.home = reader->homes.items[home].name};
+    for (int i = 0; i < CALL_COUNT; i++) {
+        calls[i] = (struct sync_call){&statements[i], NULL};
+    }
+    sync_status status = sync_db_connect(reader->dbs[home], err);
+    if (sync_is_ok(status)) {
+        status = sync_db_pipeline(reader->dbs[home], calls, CALL_COUNT, answer.results, err);
+    }
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    begin(snapshot, answer.home);
+    take(snapshot, &answer);
+    read_lag(reader, snapshot, &answer);
+    for (int i = 0; i < CALL_COUNT; i++) {
+        sync_result_done(&answer.results[i]);
+    }
+    return ended ? read_ended(reader->dbs[home], answer.home, snapshot, err) : SYNC_OK;
+}
+
+static sync_status read_homes(struct status_reader *reader, struct status_snapshot *snapshot,
+                              struct sync_error *err)
+{
+    int64_t start_us = sync_clock_monotonic_us();
+    bool ended = start_us >= reader->ended_next_us;
+    size_t answered = 0;
+    sync_status status = SYNC_OK;
+    snapshot->database_fault[0] = snapshot->kafka_fault[0] = '\0';
+    for (size_t i = 0; i < reader->homes.count; i++) {
+        struct sync_error own = {0};
+        sync_status one = read_home(reader, i, ended, snapshot, &own);
+        answered += sync_is_ok(one);
+        if (!sync_is_ok(one) && sync_is_ok(status)) {
+            status = one;
+            *err = own;
+            (void)snprintf(snapshot->database_fault, sizeof snapshot->database_fault, "%s%s%.200s",
+                           reader->homes.shown ? reader->homes.items[i].name : "",
+                           reader->homes.shown ? ": " : "", own.text);
+        }
+    }
+    if (ended) {
+        reader->ended_next_us = start_us + 20 * (sync_clock_monotonic_us() - start_us);
+    }
+    return answered > 0 ? SYNC_OK : status;
 }
 
 sync_status status_read(struct status_reader *reader, struct status_snapshot *snapshot,
                         struct sync_error *err)
 {
-    struct sync_call calls[CALL_COUNT];
-    struct sync_result results[CALL_COUNT] = {0};
     int64_t before[STATUS_ROUTES_MAX] = {0};
     size_t known = snapshot->route_count;
-    for (int i = 0; i < CALL_COUNT; i++) {
-        calls[i] = (struct sync_call){&statements[i], NULL};
-    }
-    sync_status status = sync_db_connect(reader->db, err);
-    if (sync_is_ok(status)) {
-        status = sync_db_pipeline(reader->db, calls, CALL_COUNT, results, err);
-    }
-    if (!sync_is_ok(status)) {
-        (void)snprintf(snapshot->database_fault, sizeof snapshot->database_fault, "%s", err->text);
-        return status;
-    }
-    snapshot->database_fault[0] = '\0';
     for (size_t i = 0; i < known; i++) {
         before[i] = snapshot->routes[i].applied_records;
     }
-    begin(snapshot);
-    take(snapshot, results);
+    snapshot->homes_shown = reader->homes.shown;
+    sync_status status = read_homes(reader, snapshot, err);
+    if (!sync_is_ok(status)) {
+        return status;
+    }
     int64_t tick_us = sync_clock_monotonic_us();
     double seconds = reader->last_tick_us == 0 ? 0 : (double)(tick_us - reader->last_tick_us) / 1e6;
     reader->last_tick_us = tick_us;
     for (size_t i = 0; i < known; i++) {
         keep_rate(&snapshot->routes[i], before[i], seconds);
     }
-    read_lag(reader, snapshot, &results[CALL_POSITIONS]);
-    for (int i = 0; i < CALL_COUNT; i++) {
-        sync_result_done(&results[i]);
-    }
-    return read_ended(reader, snapshot, err);
+    return SYNC_OK;
 }

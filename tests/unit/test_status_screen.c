@@ -188,6 +188,68 @@ static void a_paused_route_says_so_and_why(void **state)
     free(text);
 }
 
+static const struct sync_input old_input[] = {{"old.v1", SYNC_SYSTEM_ALTINN2}};
+static const struct sync_route backlog = {
+    "delegation-backlog-to-altinn3", old_input, 1, SYNC_SYSTEM_ALTINN3, NULL, "live"};
+
+/* 1,500 of 2,000 done; 100 a second in every tick of the history. */
+static void a_backlog_tells_how_much_is_done_and_when_it_ends(void **state)
+{
+    (void)state;
+    int lines = 0;
+    int said = 0;
+    size_t size = 0;
+    begin(0);
+    struct status_route *route = add_route(backlog.name, 100);
+    route->route = &backlog;
+    route->applied_records = 1500;
+    route->lag = 500;
+    for (int i = 0; i < route->history_count; i++) {
+        route->history[i] = 100;
+    }
+    char *text = drawn(false, &said);
+    assert_non_null(strstr(text, "\ndelegation-backlog-to-altinn3\n"));
+    assert_non_null(strstr(text, "1500 of 2000 records, 75 %, 5.0 s left"));
+    assert_true(widest(text, &lines) <= 80);
+    assert_int_equal(said, lines);
+    free(text);
+    FILE *out = open_memstream(&text, &size);
+    status_print_lines(&snapshot, out);
+    status_print_json(&snapshot, out);
+    assert_int_equal(fclose(out), 0);
+    assert_non_null(strstr(text, " done=1500 total=2000 eta_s=5\n"));
+    assert_non_null(strstr(text, "\"consumed\":1500,\"total\":2000,\"eta_seconds\":5"));
+    free(text);
+}
+
+static void a_backlog_that_stands_still_has_no_end(void **state)
+{
+    (void)state;
+    struct status_route route = {.lag = 500, .history_count = 3};
+    assert_true(status_eta_s(&route) < 0);
+    route.lag = STATUS_UNKNOWN;
+    assert_true(status_eta_s(&route) < 0);
+    route.lag = 0;
+    assert_true(status_eta_s(&route) == 0);
+}
+
+/* Both homes have lanes to Altinn 2. */
+static void targets_of_several_homes_stand_below_their_home(void **state)
+{
+    (void)state;
+    int lines = 0;
+    begin(1);
+    snapshot.homes_shown = true;
+    snapshot.targets[0].home = "correspondence";
+    snapshot.targets[snapshot.target_count] = snapshot.targets[0];
+    snapshot.targets[snapshot.target_count++].home = "authorization";
+    char *text = drawn(false, &lines);
+    const char *first = strstr(text, "\ncorrespondence\naltinn2-cache closed");
+    const char *second = strstr(text, "\nauthorization\naltinn2-cache closed");
+    assert_true(first != NULL && second != NULL && first < second);
+    free(text);
+}
+
 static void what_is_not_known_is_a_dash_and_null(void **state)
 {
     (void)state;
@@ -242,6 +304,9 @@ int main(void)
         cmocka_unit_test(colours_come_only_when_asked_for),
         cmocka_unit_test(faults_and_states_are_told_in_words),
         cmocka_unit_test(a_paused_route_says_so_and_why),
+        cmocka_unit_test(a_backlog_tells_how_much_is_done_and_when_it_ends),
+        cmocka_unit_test(a_backlog_that_stands_still_has_no_end),
+        cmocka_unit_test(targets_of_several_homes_stand_below_their_home),
         cmocka_unit_test(what_is_not_known_is_a_dash_and_null),
         cmocka_unit_test(the_json_reads_back),
     };
