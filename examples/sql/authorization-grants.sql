@@ -69,7 +69,7 @@ GRANT SELECT ON sync.topic, sync.partition_owner, sync.outcome_count, sync.targe
 GRANT SELECT (scope, topic, partition, record_offset, entity_key, missing_kind, missing_id, appended_at, rule, since)
     ON sync.hold TO altinn_sync_viewer;
 GRANT SELECT (scope, topic, partition, record_offset, entity_key, rule, code, field, reason, appended_at, sealed,
-              digest, attempts, since, state)
+              digest, attempts, since, state, part, missing_kind, missing_id)
     ON sync.parked TO altinn_sync_viewer;
 GRANT SELECT (effect_id, name, target, scope, topic, partition, entity_key, seq, state, attempt, not_before,
               last_code, last_error, created_at, ended_at)

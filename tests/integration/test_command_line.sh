@@ -108,7 +108,7 @@ expect 2 '-F b is one file too many' -F a -F b version
 expect 2 'read /nonexistent: No such file or directory' -F /nonexistent config check
 expect 2 'an argument is missing; it takes NAME' run
 expect 2 'an argument is missing; it takes NAME' capture
-expect 2 'an argument is missing; it takes FILE' load
+expect 2 'an argument is missing; it takes .*FILE' load
 expect 2 '"b" is one argument too many' config show a b
 expect 2 'did you mean status-to-altinn3\?' run status-to-altin3
 expect 2 'no source has the name' capture nothing
