@@ -104,11 +104,11 @@ static sync_status make_key(const struct delegation_change *change, struct sync_
     if (is_mark(change)) {
         return SYNC_OK; /* it goes to a named partition */
     }
-    if (!change->from.present || !(change->from.has_uuid || change->from.has_party_id)) {
+    sync_status status = sync_processor_delegation.key(change, &key, err);
+    if (status.class == SYNC_CLASS_PARK) {
         *ret_key = sync_bytes_text(NO_GIVER_KEY);
         return SYNC_OK;
     }
-    sync_status status = sync_processor_delegation.key(change, &key, err);
     if (!sync_is_ok(status)) {
         return status;
     }
