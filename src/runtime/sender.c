@@ -510,7 +510,9 @@ static void judge_answer(struct sync_sender *sender, const struct sync_http_answ
     struct sync_lane_item *item = &flight->item;
     const char *rule = NULL;
     enum sync_lane_answer class = sender->lane.store->answer(answer->failed, answer->code, &rule);
-    const char *labels[] = {sender->target, flight->name, code_class(answer), NULL};
+    char operation[SYNC_EFFECT_NAME_MAX];
+    sync_lane_operation(flight->name, operation);
+    const char *labels[] = {sender->target, operation, code_class(answer), NULL};
     sync_metric_add(sender->metrics.requests, 1, labels);
     sync_metric_observe(sender->metrics.duration,
                         (double)(sync_clock_monotonic_us() - flight->started_us) / 1e6, labels);
@@ -551,8 +553,10 @@ static void judge_answer(struct sync_sender *sender, const struct sync_http_answ
 static void count_end(struct sync_sender *sender, const struct sync_lane_item *item,
                       const char *outcome)
 {
+    char operation[SYNC_EFFECT_NAME_MAX];
+    sync_lane_operation(item->effect.name, operation);
     sync_metric_add(sender->metrics.effects, 1,
-                    SYNC_LABELS(sender->scope, sender->target, item->effect.name, outcome));
+                    SYNC_LABELS(sender->scope, sender->target, operation, outcome));
 }
 
 /* After the commit: what an operator must see is logged, with the rule and without the message. */

@@ -747,3 +747,14 @@ sync_status sync_lane_set_target(struct sync_lane *lane, enum sync_target_state 
     sync_status status = write_target(lane, state, reason, err);
     return sync_is_ok(status) ? status : sync_wrap(err, "mark lane %s", lane->target);
 }
+
+void sync_lane_operation(const char *name, char ret_operation[static SYNC_EFFECT_NAME_MAX])
+{
+    size_t size = 0;
+    while (name[size] != '\0' && size + 1 < SYNC_EFFECT_NAME_MAX &&
+           !(name[size] == '/' && name[size + 1] >= '0' && name[size + 1] <= '9')) {
+        ret_operation[size] = name[size];
+        size++;
+    }
+    ret_operation[size] = '\0';
+}

@@ -98,4 +98,7 @@ sync_status sync_lane_close(struct sync_lane *lane, const struct sync_lane_parti
 /* Writes the target's row: closed beats stopped, an operator's word is kept. */
 sync_status sync_lane_set_target(struct sync_lane *lane, enum sync_target_state state,
                                  const char *reason, struct sync_error *err);
+/* What an effect does, as a label: its name without the numbers that set it apart from others of
+ * its kind, "altinn2/17" is "altinn2". Fails: never. */
+void sync_lane_operation(const char *name, char ret_operation[static SYNC_EFFECT_NAME_MAX]);
 #endif

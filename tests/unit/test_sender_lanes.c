@@ -17,6 +17,7 @@
 #include "runtime/metrics.h"
 #include "runtime/migrate.h"
 #include "runtime/sender.h"
+#include "runtime/sender_lane.h"
 #include "server.h"
 #include "wait.h"
 
@@ -389,6 +390,20 @@ static void act(int id, int kind, const char *party, int second)
 #define FLAG(id, flag) "SELECT " flag " FROM sync.correspondence WHERE altinn2_id = " #id
 
 /* Tests. */
+
+static void the_label_of_an_effect_has_no_number(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {{"a2/read", "a2/read"},
+                                          {"altinn2/17", "altinn2"},
+                                          {"altinn2-cache/3/1764113625000000", "altinn2-cache"},
+                                          {"", ""}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char operation[SYNC_EFFECT_NAME_MAX];
+        sync_lane_operation(rows[i][0], operation);
+        assert_string_equal(operation, rows[i][1]);
+    }
+}
 
 static void calls_of_a_message_leave_in_order_one_at_a_time(void **state)
 {
@@ -920,6 +935,7 @@ int main(void)
         lane_test(a_key_that_backs_off_holds_only_itself),
         lane_test(one_key_that_always_fails_does_not_stop_a_quiet_lane),
         lane_test(a_wait_that_the_bridge_asks_for_is_kept),
+        cmocka_unit_test(the_label_of_an_effect_has_no_number),
         cmocka_unit_test(a_sender_with_a_wrong_address_or_token_file_is_not_made),
     };
     return cmocka_run_group_tests_name("sender_lanes", tests, start_world, stop_world);
