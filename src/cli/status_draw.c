@@ -317,9 +317,7 @@ static void draw_route(struct pen *pen, const struct status_snapshot *s,
     char text[CELL];
     bool fits = strlen(row->scope) < 18;
     if (!fits) {
-        char name[80];
-        (void)snprintf(name, sizeof name, "%s", row->scope);
-        put(pen, BOLD, name);
+        put(pen, BOLD, row->scope);
         end_line(pen);
     }
     left(pen, BOLD, fits ? row->scope : "", 18);
