@@ -6,10 +6,12 @@
 /*
  * Two statements, because a statement takes its snapshot before it evaluates anything: a
  * transaction that began between the two would write below the position and not be waited for. The
- * inserted position, not the written one: an asynchronous commit is seen before it is written.
+ * mark is the flushed position: what lies behind it is lost with the server, and its numbers are
+ * given out again. The end is the inserted one: an asynchronous commit is seen before it is
+ * written.
  */
-static const struct sync_statement position_statement = {
-    "capture_moment_position", "SELECT pg_current_wal_insert_lsn()::text"};
+static const struct sync_statement position_statement = {"capture_moment_position",
+                                                         "SELECT pg_current_wal_flush_lsn()::text"};
 static const struct sync_statement snapshot_statement = {
     "capture_moment_snapshot",
     "SELECT pg_snapshot_xmin(s)::text::int8, pg_snapshot_xmax(s)::text::int8,"
