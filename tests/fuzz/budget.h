@@ -13,10 +13,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 struct budget {
     int64_t start_us;
+    int64_t preemptions;
     size_t start_bytes;
 };
 void budget_begin(struct budget *budget);
-/* Stops when more than cpu_us_max went by, or more than bytes_max was asked for in total. */
+/* Stops when more than cpu_us_max went by (ten times that where the run was preempted), or more
+ * than bytes_max was asked for in total. */
 void budget_end(const struct budget *budget, int64_t cpu_us_max, size_t bytes_max);
 
 #endif
