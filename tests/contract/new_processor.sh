@@ -46,7 +46,7 @@ example() { block diff | patch -d "$copy" -p1 && build; }
 last_event_wins() { # a mistake that the laws must not let through
     sed -i 's/order <= 0/order == 0/' "$copy/processors/mailbox_setting.c" && build || return 1
     local said
-    said=$("$copy/build/debug/tests/test_battery" 2>&1) && return 1
+    said=$(SYNC_BATTERY_ROUNDS=8 "$copy/build/debug/tests/test_battery" 2>&1) && return 1 # one order may be harmless
     grep "FAILED.*every_order_ends_equal" <<<"$said"
 }
 short() { [ "$(block diff | grep -c '^[+-][^+-]')" -le 60 ]; }
