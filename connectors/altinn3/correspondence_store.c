@@ -6,59 +6,23 @@
  */
 #include "correspondence_store.h"
 
-#include "../../src/runtime/claim.h"
 #include "../../src/runtime/id.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static sync_status message_adoptable(struct sync_db *db, const struct sync_place *place,
-                                     const struct sync_key *after, size_t max,
-                                     struct sync_arena *arena, struct sync_key **ret_keys,
-                                     size_t *ret_count, struct sync_error *err)
-{
-    /* A held record has passed the check of its key, so the text is a number. */
-    static const struct sync_statement statement = {
-        "correspondence_adoptable",
-        "SELECT w.entity_key FROM"
-        " (SELECT entity_key FROM sync.hold WHERE scope = $1 AND topic = $2 AND partition = $3"
-        "   AND entity_key > $5"
-        "  UNION SELECT entity_key FROM sync.parked WHERE scope = $1 AND topic = $2"
-        "   AND partition = $3 AND state = 0 AND entity_key > $5 AND code = ANY ($6)"
-        "   AND NOT sealed AND record IS NOT NULL OFFSET 0) AS w"
-        " WHERE EXISTS (SELECT FROM correspondence.\"Correspondences\" c"
-        "  WHERE c.\"Altinn2CorrespondenceId\" = w.entity_key::int OFFSET 0)"
-        " ORDER BY w.entity_key COLLATE \"C\" LIMIT $4"};
-    const struct sync_bytes codes[] = {sync_bytes_text(sync_code_word(SYNC_CODE_HELD_TOO_LONG)),
-                                       sync_bytes_text(sync_code_word(SYNC_CODE_HELD_TOO_MANY))};
-    struct sync_params params;
-    sync_params_init(&params, arena);
-    sync_params_text(&params, place->scope);
-    sync_params_text(&params, place->topic);
-    sync_params_int4(&params, place->partition);
-    sync_params_int8(&params, (int64_t)max);
-    sync_params_text(&params, after->text);
-    sync_params_text_array(&params, codes, 2);
-    SYNC_RESULT result = {0};
-    sync_status status = sync_db_exec(db, &statement, &params, &result, err);
-    if (!sync_is_ok(status)) {
-        return status;
-    }
-    size_t count = (size_t)result.rows;
-    struct sync_key *keys = sync_arena_take_array(arena, count + 1, sizeof *keys);
-    if (!keys) {
-        return message_memory_full("the ids to adopt", err);
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct sync_bytes text = sync_result_bytes(&result, (int)i, 0);
-        SYNC_ASSERT(text.size < sizeof keys[i].text);
-        memcpy(keys[i].text, text.data, text.size);
-        keys[i].size = text.size;
-    }
-    *ret_keys = keys;
-    *ret_count = count;
-    return SYNC_OK;
-}
+/* A held record has passed the check of its key, so the text is a number. */
+static const struct sync_statement adoptable = {
+    "correspondence_adoptable",
+    "SELECT w.entity_key FROM"
+    " (SELECT entity_key FROM sync.hold WHERE scope = $1 AND topic = $2 AND partition = $3"
+    "   AND entity_key > $5"
+    "  UNION SELECT entity_key FROM sync.parked WHERE scope = $1 AND topic = $2"
+    "   AND partition = $3 AND state = 0 AND entity_key > $5 AND code = ANY ($6)"
+    "   AND NOT sealed AND record IS NOT NULL OFFSET 0) AS w"
+    " WHERE EXISTS (SELECT FROM correspondence.\"Correspondences\" c"
+    "  WHERE c.\"Altinn2CorrespondenceId\" = w.entity_key::int OFFSET 0)"
+    " ORDER BY w.entity_key COLLATE \"C\" LIMIT $4"};
 
 const struct sync_store sync_store_correspondence = {
     .name = "correspondence",
@@ -70,7 +34,7 @@ const struct sync_store sync_store_correspondence = {
     .lock = message_lock,
     .load = message_load,
     .store = message_write,
-    .adoptable = message_adoptable,
+    .adoptable = &adoptable,
 };
 
 sync_status message_memory_full(const char *what, struct sync_error *err)

@@ -80,31 +80,6 @@ static sync_status look(struct sync_db *db, struct sync_lane_effect *effects, si
     return sync_db_exec(db, &join_statement, &params, NULL, err);
 }
 
-static sync_status settle(struct sync_db *db, struct sync_lane_effect *effects, size_t count,
-                          int64_t now_us, struct sync_arena *arena, struct sync_error *err)
-{
-    (void)db;
-    (void)effects;
-    (void)count;
-    (void)now_us;
-    (void)arena;
-    (void)err;
-    return SYNC_OK;
-}
-
-static sync_status reopened(struct sync_db *db, const struct sync_key *entities,
-                            const char *const *names, size_t count, struct sync_arena *arena,
-                            struct sync_error *err)
-{
-    (void)db;
-    (void)entities;
-    (void)names;
-    (void)count;
-    (void)arena;
-    (void)err;
-    return SYNC_OK;
-}
-
 static sync_status request(const struct sync_config *config, const struct sync_lane_effect *effect,
                            struct sync_arena *arena, struct sync_lane_request *ret_request,
                            struct sync_error *err)
@@ -143,7 +118,5 @@ const struct sync_lane_store sync_lane_store_delegation_cache = {
     .exhausted_rule = "DL-91",
     .answer = answer,
     .look = look,
-    .settle = settle,
-    .reopened = reopened,
     .request = request,
 };

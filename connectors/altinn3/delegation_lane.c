@@ -354,20 +354,6 @@ static sync_status settle(struct sync_db *db, struct sync_lane_effect *effects, 
     return status;
 }
 
-/* The key remembers the command that waits; whether it may leave is asked when it does. */
-static sync_status reopened(struct sync_db *db, const struct sync_key *entities,
-                            const char *const *names, size_t count, struct sync_arena *arena,
-                            struct sync_error *err)
-{
-    (void)db;
-    (void)entities;
-    (void)names;
-    (void)count;
-    (void)arena;
-    (void)err;
-    return SYNC_OK;
-}
-
 static sync_status request(const struct sync_config *config, const struct sync_lane_effect *effect,
                            struct sync_arena *arena, struct sync_lane_request *ret_request,
                            struct sync_error *err)
@@ -416,6 +402,5 @@ const struct sync_lane_store sync_lane_store_delegation = {
     .answer = answer,
     .look = look,
     .settle = settle,
-    .reopened = reopened,
     .request = request,
 };

@@ -6,7 +6,6 @@
 #include "delegation_store.h"
 
 #include "../../src/core/limits.h"
-#include "../../src/runtime/claim.h"
 #include "../../src/runtime/config.h"
 #include "../../src/runtime/route.h"
 #include "delegation_tables.h"
@@ -304,59 +303,25 @@ static sync_status deleg_store(struct sync_db *db, struct sync_batch *batch, str
 /* Adoption ----------------------------------------------------------------------------------- */
 
 /* A parked record does not say what it lacked; only the number in its key can be looked up. */
-static sync_status deleg_adoptable(struct sync_db *db, const struct sync_place *place,
-                                   const struct sync_key *after, size_t max,
-                                   struct sync_arena *arena, struct sync_key **ret_keys,
-                                   size_t *ret_count, struct sync_error *err)
-{
-    static const struct sync_statement statement = {
-        "delegation_adoptable",
-        "SELECT h.entity_key FROM sync.hold h WHERE h.scope = $1 AND h.topic = $2"
-        " AND h.partition = $3 AND h.entity_key > $5 AND CASE h.missing_kind"
-        " WHEN 'party_id' THEN EXISTS (SELECT FROM dbo.entity e"
-        "  WHERE e.partyid = h.missing_id::int OFFSET 0)"
-        " WHEN 'user_id' THEN EXISTS (SELECT FROM dbo.entity e"
-        "  WHERE e.userid = h.missing_id::int OFFSET 0)"
-        " WHEN 'service' THEN EXISTS (SELECT FROM sync.resource_state r"
-        "  WHERE r.service_code = split_part(h.missing_id, '/', 1)"
-        "  AND r.edition = split_part(h.missing_id, '/', 2)::int OFFSET 0)"
-        " WHEN 'resource' THEN EXISTS (SELECT FROM sync.resource_state r"
-        "  WHERE r.resource = h.missing_id OFFSET 0) ELSE false END"
-        " UNION SELECT p.entity_key FROM sync.parked p WHERE p.scope = $1 AND p.topic = $2"
-        " AND p.partition = $3 AND p.state = 0 AND p.entity_key > $5 AND p.code = ANY ($6)"
-        " AND NOT p.sealed AND p.record IS NOT NULL AND p.entity_key ~ '^p:[0-9]{1,9}$'"
-        " AND EXISTS (SELECT FROM dbo.entity e WHERE e.partyid = substr(p.entity_key, 3)::int"
-        "  OFFSET 0)"
-        " ORDER BY 1 LIMIT $4"};
-    const struct sync_bytes codes[] = {sync_bytes_text(sync_code_word(SYNC_CODE_HELD_TOO_LONG)),
-                                       sync_bytes_text(sync_code_word(SYNC_CODE_HELD_TOO_MANY))};
-    struct sync_params params;
-    sync_params_init(&params, arena);
-    sync_params_text(&params, place->scope);
-    sync_params_text(&params, place->topic);
-    sync_params_int4(&params, place->partition);
-    sync_params_int8(&params, (int64_t)max);
-    sync_params_text(&params, after->text);
-    sync_params_text_array(&params, codes, 2);
-    SYNC_RESULT result = {0};
-    sync_status status = sync_db_exec(db, &statement, &params, &result, err);
-    if (!sync_is_ok(status)) {
-        return status;
-    }
-    struct sync_key *keys = sync_arena_take_array(arena, (size_t)result.rows + 1, sizeof *keys);
-    if (keys == NULL) {
-        return deleg_memory_full("the givers to release", err);
-    }
-    for (int i = 0; i < result.rows; i++) {
-        struct sync_bytes text = sync_result_bytes(&result, i, 0);
-        SYNC_ASSERT(text.size < sizeof keys[i].text);
-        memcpy(keys[i].text, text.data, text.size);
-        keys[i].size = text.size;
-    }
-    *ret_keys = keys;
-    *ret_count = (size_t)result.rows;
-    return SYNC_OK;
-}
+static const struct sync_statement adoptable = {
+    "delegation_adoptable",
+    "SELECT h.entity_key FROM sync.hold h WHERE h.scope = $1 AND h.topic = $2"
+    " AND h.partition = $3 AND h.entity_key > $5 AND CASE h.missing_kind"
+    " WHEN 'party_id' THEN EXISTS (SELECT FROM dbo.entity e"
+    "  WHERE e.partyid = h.missing_id::int OFFSET 0)"
+    " WHEN 'user_id' THEN EXISTS (SELECT FROM dbo.entity e"
+    "  WHERE e.userid = h.missing_id::int OFFSET 0)"
+    " WHEN 'service' THEN EXISTS (SELECT FROM sync.resource_state r"
+    "  WHERE r.service_code = split_part(h.missing_id, '/', 1)"
+    "  AND r.edition = split_part(h.missing_id, '/', 2)::int OFFSET 0)"
+    " WHEN 'resource' THEN EXISTS (SELECT FROM sync.resource_state r"
+    "  WHERE r.resource = h.missing_id OFFSET 0) ELSE false END"
+    " UNION SELECT p.entity_key FROM sync.parked p WHERE p.scope = $1 AND p.topic = $2"
+    " AND p.partition = $3 AND p.state = 0 AND p.entity_key > $5 AND p.code = ANY ($6)"
+    " AND NOT p.sealed AND p.record IS NOT NULL AND p.entity_key ~ '^p:[0-9]{1,9}$'"
+    " AND EXISTS (SELECT FROM dbo.entity e WHERE e.partyid = substr(p.entity_key, 3)::int"
+    "  OFFSET 0)"
+    " ORDER BY 1 LIMIT $4"};
 
 /* Settings ----------------------------------------------------------------------------------- */
 
@@ -401,6 +366,6 @@ const struct sync_store sync_store_delegation = {
     .lock = deleg_lock,
     .load = deleg_load,
     .store = deleg_store,
-    .adoptable = deleg_adoptable,
+    .adoptable = &adoptable,
     .due = deleg_due,
 };

@@ -397,8 +397,10 @@ static sync_status open_step(struct opening *opening, struct sync_error *err)
     if (!sync_is_ok(status) || step.count == 0) {
         return status;
     }
-    status = opening->lane.store->reopened(opening->db, step.keys, step.names, step.count,
-                                           &opening->arena, err);
+    if (opening->lane.store->reopened != NULL) {
+        status = opening->lane.store->reopened(opening->db, step.keys, step.names, step.count,
+                                               &opening->arena, err);
+    }
     if (!sync_is_ok(status)) {
         return status;
     }

@@ -368,7 +368,9 @@ static sync_status decide_entities(struct apply *apply, struct sync_error *err)
     }
     attach_states(apply, batch->records, batch->record_count);
     attach_states(apply, batch->released, batch->released_count);
-    status = store->load(db, batch, err);
+    if (store->load != NULL) {
+        status = store->load(db, batch, err);
+    }
     if (sync_is_ok(status)) {
         status = fold_all(apply, err);
     }
@@ -401,7 +403,7 @@ sync_status sync_apply_batch(struct sync_applier *applier, struct sync_batch *ba
     }
     sync_status status = SYNC_OK;
     batch->store_context = applier->store_context;
-    if (batch->record_count > 0) {
+    if (batch->record_count > 0 && applier->store->settle != NULL) {
         status = applier->store->settle(applier->db, batch, err);
     }
     if (sync_is_ok(status)) {

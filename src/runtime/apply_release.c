@@ -6,6 +6,7 @@
  */
 #include "../core/limits.h"
 #include "apply_parts.h"
+#include "claim.h"
 #include "route.h"
 
 /* Columns of both statements, in this order. */
@@ -107,12 +108,18 @@ static void put_arrived(const struct sync_batch *batch, const struct wanted *wan
     sync_params_text_array(params, wanted->ids, wanted->missing_count);
 }
 
+/* Why a record is parked that was only held too long or with too many others. */
+static void put_limit_codes(struct sync_params *params)
+{
+    const struct sync_bytes codes[] = {sync_bytes_text(sync_code_word(SYNC_CODE_HELD_TOO_LONG)),
+                                       sync_bytes_text(sync_code_word(SYNC_CODE_HELD_TOO_MANY))};
+    sync_params_text_array(params, codes, 2);
+}
+
 static sync_status take(const struct apply *apply, const struct sync_statement *statement,
                         const struct wanted *wanted, size_t limit, struct sync_result *ret_result,
                         struct sync_error *err)
 {
-    const struct sync_bytes codes[] = {sync_bytes_text(sync_code_word(SYNC_CODE_HELD_TOO_LONG)),
-                                       sync_bytes_text(sync_code_word(SYNC_CODE_HELD_TOO_MANY))};
     struct sync_params params;
     sync_params_init(&params, apply->batch->arena);
     sync_params_text_array(&params, wanted->keys, wanted->key_count);
@@ -120,7 +127,7 @@ static sync_status take(const struct apply *apply, const struct sync_statement *
     sync_params_int8(&params, (int64_t)limit);
     put_arrived(apply->batch, wanted, &params);
     if (statement == &take_parked) {
-        sync_params_text_array(&params, codes, 2);
+        put_limit_codes(&params);
     }
     return sync_db_exec(apply->applier->db, statement, &params, ret_result, err);
 }
@@ -241,4 +248,43 @@ sync_status apply_release(struct apply *apply, struct sync_error *err)
                          SYNC_RELEASE_ROWS_MAX);
     }
     return sync_is_ok(status) ? merge(apply, &held, &parked, err) : status;
+}
+
+sync_status sync_apply_adoptable(const struct sync_applier *applier, const struct sync_place *place,
+                                 const struct sync_key *after, size_t max, struct sync_arena *arena,
+                                 struct sync_key **ret_keys, size_t *ret_count,
+                                 struct sync_error *err)
+{
+    *ret_keys = NULL;
+    *ret_count = 0;
+    if (applier->store->adoptable == NULL) {
+        return SYNC_OK;
+    }
+    struct sync_params params;
+    sync_params_init(&params, arena);
+    sync_params_text(&params, place->scope);
+    sync_params_text(&params, place->topic);
+    sync_params_int4(&params, place->partition);
+    sync_params_int8(&params, (int64_t)max);
+    sync_params_text(&params, after->text);
+    put_limit_codes(&params);
+    SYNC_RESULT result = {0};
+    sync_status status =
+        sync_db_exec(applier->db, applier->store->adoptable, &params, &result, err);
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    struct sync_key *keys = sync_arena_take_array(arena, (size_t)result.rows + 1, sizeof *keys);
+    if (keys == NULL) {
+        return apply_full(err);
+    }
+    for (int i = 0; i < result.rows; i++) {
+        struct sync_bytes text = sync_result_bytes(&result, i, 0);
+        SYNC_ASSERT(text.size < sizeof keys[i].text);
+        memcpy(keys[i].text, text.data, text.size);
+        keys[i].size = text.size;
+    }
+    *ret_keys = keys;
+    *ret_count = (size_t)result.rows;
+    return SYNC_OK;
 }

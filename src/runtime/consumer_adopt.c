@@ -151,8 +151,8 @@ static enum step adopt(struct consumer *c, int32_t place)
     size_t lane_effects = 0;
     bool mine = false;
     begin_batch(c, place);
-    sync_status status = a->applier.store->adoptable(a->db, &at, &a->sweep.after, a->sweep.ids_max,
-                                                     &a->arena, &keys, &count, &err);
+    sync_status status = sync_apply_adoptable(&a->applier, &at, &a->sweep.after, a->sweep.ids_max,
+                                              &a->arena, &keys, &count, &err);
     if (!sync_is_ok(status)) {
         return meet_trouble(c, &err);
     }

@@ -370,8 +370,9 @@ static sync_status settle_items(struct sync_lane *lane, struct sync_lane_item *i
         }
     }
     sync_status status =
-        used == 0 ? SYNC_OK
-                  : lane->store->settle(lane->db, effects, used, now_us, lane->arena, err);
+        used == 0 || lane->store->settle == NULL
+            ? SYNC_OK
+            : lane->store->settle(lane->db, effects, used, now_us, lane->arena, err);
     for (size_t i = 0, next = 0; i < count && sync_is_ok(status); i++) {
         if (wanted[i]) {
             items[i].effect = effects[next++];

@@ -69,8 +69,8 @@ struct sync_batch {
     size_t arrived_count;
     bool facts_only; /* no write to tables of Altinn 3 is needed: set by the store, for counters */
     int64_t rows_written; /* counter, filled by store */
-    int64_t orphan_keys; /* counter, filled by load: keys that an aborted act left in the target */
-    void *store_data;    /* what the store keeps from one of its steps to the next; NULL at first */
+    int64_t orphan_keys;  /* counter, filled by load: keys that an aborted act left in the target */
+    void *store_data; /* what the store keeps from one of its steps to the next; NULL at first */
     const void *store_context; /* what open gave; NULL = nothing */
     bool sweep; /* no records: one chunk of the store's own work, for an entity without a key */
     bool more;  /* set by the store: another chunk is due at once */
@@ -95,7 +95,7 @@ struct sync_store {
     void (*close)(void **context);
     /*
      * Looks up, without a lock, which undecided records are settled: known and nothing left to set.
-     * Sets decided, settled and the fold (duplicate, rule).
+     * Sets decided, settled and the fold (duplicate, rule). NULL = nothing is known without a lock.
      */
     sync_status (*settle)(struct sync_db *db, struct sync_batch *batch, struct sync_error *err);
     /*
@@ -107,18 +107,18 @@ struct sync_store {
     /*
      * After the released records were attached (record->state set for all): takes purge keys,
      * share-locks rows of Altinn 3, looks up candidate facts, expectations and rows; imports.
+     * NULL = lock has read all that the rules need.
      */
     sync_status (*load)(struct sync_db *db, struct sync_batch *batch, struct sync_error *err);
     /* After the fold: facts, entity rows, rows of Altinn 3. */
     sync_status (*store)(struct sync_db *db, struct sync_batch *batch, struct sync_error *err);
     /*
-     * Adoption sweep: for which ids of this consumer's partition records are held, or parked only
-     * for a limit of holding, that exist now in Altinn 3. Fills ret_keys (arena) in ascending order
-     * of their text, at most max, only those behind after.
+     * Adoption sweep: keys of the partition for which records are held, or parked only for a limit
+     * of holding, that can go on now; ascending by their text. $1 scope, $2 topic, $3 partition,
+     * $4 at most so many, $5 only keys behind this one, $6 the codes of those limits. NULL = no
+     * rule ever holds.
      */
-    sync_status (*adoptable)(struct sync_db *db, const struct sync_place *place,
-                             const struct sync_key *after, size_t max, struct sync_arena *arena,
-                             struct sync_key **ret_keys, size_t *ret_count, struct sync_error *err);
+    const struct sync_statement *adoptable;
     /*
      * Whether the store has work of its own in this place that no record asks for: keys that a fact
      * above them, a row or the end of a wait has moved. If so, the owner applies a batch with sweep
@@ -184,10 +184,11 @@ struct sync_lane_store {
     sync_status (*look)(struct sync_db *db, struct sync_lane_effect *effects, size_t count,
                         int64_t now_us, struct sync_arena *arena, struct sync_error *err);
     /* Locks the entity rows and stores what the target now holds or refused (CS-50, 53, 55, "After
-     * PARK"). */
+     * PARK"). NULL = the entity does not remember it. */
     sync_status (*settle)(struct sync_db *db, struct sync_lane_effect *effects, size_t count,
                           int64_t now_us, struct sync_arena *arena, struct sync_error *err);
-    /* After "lanes open": flags of the effects that wait again become queued unless held. */
+    /* After "lanes open": flags of the effects that wait again become queued unless held. NULL =
+     * the entity has none. */
     sync_status (*reopened)(struct sync_db *db, const struct sync_key *entities,
                             const char *const *names, size_t count, struct sync_arena *arena,
                             struct sync_error *err);

@@ -583,13 +583,14 @@ static void the_sweep_finds_held_ids_that_altinn_3_has(void **state)
     insert_message(203, true);
     sync_arena_reset(&world.arena, 0);
     struct sync_place place = {TO_ALTINN3->name, A2TOPIC, 0};
-    must(sync_store_correspondence.adoptable(own.db, &place, &(struct sync_key){.size = 0}, 500,
-                                             &world.arena, &keys, &count, &own.err));
+    struct sync_applier applier = applier_of(TO_ALTINN3);
+    must(sync_apply_adoptable(&applier, &place, &(struct sync_key){.size = 0}, 500, &world.arena,
+                              &keys, &count, &own.err));
     assert_int_equal(count, 1);
     assert_int_equal(message_id_of(&keys[0]), 203);
     place.partition = 9;
-    must(sync_store_correspondence.adoptable(own.db, &place, &(struct sync_key){.size = 0}, 500,
-                                             &world.arena, &keys, &count, &own.err));
+    must(sync_apply_adoptable(&applier, &place, &(struct sync_key){.size = 0}, 500, &world.arena,
+                              &keys, &count, &own.err));
     assert_int_equal(count, 0);
     run_sql("DELETE FROM sync.hold WHERE entity_key IN ('202', '203')");
 }
