@@ -10,24 +10,12 @@
 
 #define JOIN_US (2 * 1000000LL) /* DL-91 */
 
-static const struct delegation_party *party_of(const struct deleg_slot *slot,
-                                               const struct sync_uuid *id)
-{
-    const struct delegation_state *state = &slot->giver->state;
-    for (size_t i = 0; i < state->party_count; i++) {
-        if (sync_uuid_compare(&state->parties[i].uuid, id) == 0) {
-            return &state->parties[i];
-        }
-    }
-    return NULL;
-}
-
 /* Altinn 2 asks for services, messages and roles, by numbers. */
 static bool is_seen(const struct deleg_slot *slot)
 {
     const struct delegation_key_name *name = &deleg_key(slot)->name;
-    const struct delegation_party *from = party_of(slot, &name->from);
-    const struct delegation_party *to = party_of(slot, &name->to);
+    const struct delegation_party *from = delegation_party_find(&slot->giver->state, &name->from);
+    const struct delegation_party *to = delegation_party_find(&slot->giver->state, &name->to);
     bool kind = name->kind <= DELEGATION_INSTANCE || name->kind == DELEGATION_ROLE;
     return slot->a3_changed && kind && from != NULL && from->party_id != 0 && to != NULL &&
            (to->party_id != 0 || to->user_id != 0);

@@ -303,23 +303,11 @@ sync_status deleg_miss(struct deleg_batch *all, struct deleg_slot *slot, const c
     return SYNC_OK;
 }
 
-static const struct delegation_party *party_of(const struct deleg_slot *slot,
-                                               const struct sync_uuid *id)
-{
-    const struct delegation_state *state = &slot->giver->state;
-    for (size_t i = 0; i < state->party_count; i++) {
-        if (sync_uuid_compare(&state->parties[i].uuid, id) == 0) {
-            return &state->parties[i];
-        }
-    }
-    return NULL;
-}
-
 static sync_status miss_party(struct deleg_batch *all, struct deleg_slot *slot,
                               const struct sync_uuid *id, struct sync_error *err)
 {
     char text[SYNC_UUID_BUFFER];
-    if (party_of(slot, id) != NULL) {
+    if (delegation_party_find(&slot->giver->state, id) != NULL) {
         return SYNC_OK;
     }
     sync_uuid_format(id, text);
@@ -360,7 +348,8 @@ sync_status deleg_find_missing(struct deleg_batch *all, struct deleg_slot *slot,
                                struct sync_error *err)
 {
     struct delegation_key *key = deleg_key(slot);
-    const struct delegation_party *from = party_of(slot, &key->name.from);
+    const struct delegation_party *from =
+        delegation_party_find(&slot->giver->state, &key->name.from);
     key->from_type = from == NULL ? DELEGATION_TYPE_UNKNOWN : from->type;
     sync_status status = miss_party(all, slot, &key->name.from, err);
     if (sync_is_ok(status)) {

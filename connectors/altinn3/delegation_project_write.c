@@ -145,10 +145,13 @@ static sync_status put_documents(struct deleg_batch *all, struct deleg_writes *w
 #define STAMPS     "audit_changedby, audit_changedbysystem, audit_changeoperation, audit_validfrom"
 #define STAMPED(n) "n.performer, $" #n ", n.operation, now()"
 
-static void stamps(const struct columns *c, struct sync_params *params)
+/* The last three parameters of every insert. */
+static void stamps(const struct deleg_batch *all, const struct columns *c,
+                   struct sync_params *params)
 {
     sync_params_uuid_array(params, c->performers, NULL, c->count);
     sync_params_text_array(params, c->operations, c->count);
+    sync_params_uuid(params, &all->context->identity);
 }
 
 static sync_status insert_resources(struct deleg_batch *all, const struct columns *c,
@@ -170,8 +173,7 @@ static sync_status insert_resources(struct deleg_batch *all, const struct column
     sync_params_uuid_array(params, c->targets, NULL, c->count);
     sync_params_text_array(params, c->paths, c->count);
     sync_params_text_array(params, c->versions, c->count);
-    stamps(c, params);
-    sync_params_uuid(params, &all->context->identity);
+    stamps(all, c, params);
     return SYNC_OK;
 }
 
@@ -201,8 +203,7 @@ static sync_status insert_instances(struct deleg_batch *all, const struct column
     sync_params_int2_array(params, c->variants, NULL, c->count);
     sync_params_text_array(params, c->paths, c->count);
     sync_params_text_array(params, c->versions, c->count);
-    stamps(c, params);
-    sync_params_uuid(params, &all->context->identity);
+    stamps(all, c, params);
     return SYNC_OK;
 }
 
@@ -220,8 +221,7 @@ static sync_status insert_packages(struct deleg_batch *all, const struct columns
     sync_params_uuid_array(params, c->ids, NULL, c->count);
     sync_params_uuid_array(params, c->parents, NULL, c->count);
     sync_params_uuid_array(params, c->targets, NULL, c->count);
-    stamps(c, params);
-    sync_params_uuid(params, &all->context->identity);
+    stamps(all, c, params);
     return SYNC_OK;
 }
 
@@ -241,8 +241,7 @@ static sync_status insert_roles(struct deleg_batch *all, const struct columns *c
     sync_params_uuid_array(params, c->from, NULL, c->count);
     sync_params_uuid_array(params, c->to, NULL, c->count);
     sync_params_uuid_array(params, c->roles, NULL, c->count);
-    stamps(c, params);
-    sync_params_uuid(params, &all->context->identity);
+    stamps(all, c, params);
     return SYNC_OK;
 }
 
@@ -278,8 +277,7 @@ static sync_status insert_delegations(struct deleg_batch *all, const struct dele
         sync_params_uuid_array(params, c.targets, NULL, c.count);
         sync_params_uuid_array(params, c.roles, NULL, c.count);
         sync_params_uuid_array(params, c.from, NULL, c.count);
-        stamps(&c, params);
-        sync_params_uuid(params, &all->context->identity);
+        stamps(all, &c, params);
     }
     return SYNC_OK;
 }
@@ -301,8 +299,7 @@ static sync_status insert_clients(struct deleg_batch *all, const struct columns 
     sync_params_uuid_array(params, c->parents, NULL, c->count);
     sync_params_uuid_array(params, c->targets, NULL, c->count);
     sync_params_uuid_array(params, c->role_packages, NULL, c->count);
-    stamps(c, params);
-    sync_params_uuid(params, &all->context->identity);
+    stamps(all, c, params);
     return SYNC_OK;
 }
 
@@ -378,8 +375,7 @@ static sync_status update_rows(struct deleg_batch *all, struct deleg_writes *wri
         sync_params_time_array(params, c.seen, NULL, c.count);
         sync_params_text_array(params, c.paths, c.count);
         sync_params_text_array(params, c.versions, c.count);
-        stamps(&c, params);
-        sync_params_uuid(params, &all->context->identity);
+        stamps(all, &c, params);
     }
     return SYNC_OK;
 }
@@ -397,8 +393,7 @@ static void remove_ask(struct deleg_batch *all, const char *table, bool parents,
     sync_params_bool(params, parents);
     sync_params_uuid_array(params, c->ids, NULL, c->count);
     sync_params_time_array(params, c->seen, NULL, c->count);
-    stamps(c, params);
-    sync_params_uuid(params, &all->context->identity);
+    stamps(all, c, params);
 }
 
 static sync_status remove_rows(struct deleg_batch *all, struct deleg_writes *writes,

@@ -377,6 +377,10 @@ struct delegation_key *delegation_key_find(const struct delegation_state *state,
  * empty. */
 bool delegation_text_take(struct sync_bytes text, char *ret_text, size_t capacity);
 
+/* What is known of a party under this uuid, or NULL. */
+const struct delegation_party *delegation_party_find(const struct delegation_state *state,
+                                                     const struct sync_uuid *id);
+
 /*
  * Text of the parts of a key, joined by '|': key_uuid is its UUIDv5 behind "delegation/". Returns
  * its size; 0 when the room is too small.

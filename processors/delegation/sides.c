@@ -237,13 +237,8 @@ static struct sync_effect *effect_add(struct sync_effects *effects,
 /* DL-89: Altinn 2 knows the recipient by a number, or not at all. */
 static bool has_number(const struct delegation_state *state, const struct sync_uuid *id)
 {
-    for (size_t i = 0; i < state->party_count; i++) {
-        const struct delegation_party *party = &state->parties[i];
-        if (sync_uuid_compare(&party->uuid, id) == 0) {
-            return party->party_id != 0 || party->user_id != 0;
-        }
-    }
-    return false;
+    const struct delegation_party *party = delegation_party_find(state, id);
+    return party != NULL && (party->party_id != 0 || party->user_id != 0);
 }
 
 static void command_apply(struct delegation_state *state, struct delegation_key *key,

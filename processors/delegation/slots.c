@@ -53,3 +53,14 @@ struct delegation_mark *delegation_mark_slot(struct delegation_key *key, int rig
                                      .cut_time = DELEGATION_NEVER};
     return mark;
 }
+
+const struct delegation_party *delegation_party_find(const struct delegation_state *state,
+                                                     const struct sync_uuid *id)
+{
+    for (size_t i = 0; i < state->party_count; i++) {
+        if (sync_uuid_compare(&state->parties[i].uuid, id) == 0) {
+            return &state->parties[i];
+        }
+    }
+    return NULL;
+}

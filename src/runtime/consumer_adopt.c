@@ -28,21 +28,6 @@ enum step {
     STEP_STOP, /* the database is in trouble, or the partition is not ours */
 };
 
-static void begin_batch(struct consumer *c, int32_t place)
-{
-    struct consumer_apply *a = &c->apply;
-    struct sync_place at = consumer_place(c, place);
-    sync_arena_reset(&a->arena, 0);
-    a->batch = (struct sync_batch){
-        .processor = a->applier.processor,
-        .route = a->applier.route,
-        .scope = c->scope,
-        .topic = at.topic,
-        .partition = at.partition,
-        .arena = &a->arena,
-    };
-}
-
 /* Transactions -------------------------------------------------------------------------------- */
 
 /* Begins one behind the gate; ret_mine false: another owns the partition, and none is open. */
@@ -150,7 +135,7 @@ static enum step adopt(struct consumer *c, int32_t place)
     size_t count = 0;
     size_t lane_effects = 0;
     bool mine = false;
-    begin_batch(c, place);
+    consumer_begin_batch(c, place);
     sync_status status = sync_apply_adoptable(&a->applier, &at, &a->sweep.after, a->sweep.ids_max,
                                               &a->arena, &keys, &count, &err);
     if (!sync_is_ok(status)) {
@@ -181,7 +166,7 @@ static enum step age(struct consumer *c, int32_t place)
     struct sync_error err = {0};
     size_t aged = 0;
     bool mine = false;
-    begin_batch(c, place);
+    consumer_begin_batch(c, place);
     sync_status status = begin(c, place, &mine, &err);
     if (sync_is_ok(status) && !mine) {
         return meet_fence(c, place);
@@ -209,7 +194,7 @@ static enum step work(struct consumer *c, int32_t place)
     size_t lane_effects = 0;
     bool due = false;
     bool mine = false;
-    begin_batch(c, place);
+    consumer_begin_batch(c, place);
     sync_status status = a->applier.store->due(a->db, &at, &a->arena, &due, &err);
     if (sync_is_ok(status) && !due) {
         return STEP_DONE;

@@ -49,12 +49,10 @@ static int32_t place_of_batch(const struct consumer *c)
     return ((const struct consumer_record *)c->apply.items[0])->place;
 }
 
-static bool build_batch(struct consumer *c)
+void consumer_begin_batch(struct consumer *c, int32_t place)
 {
     struct consumer_apply *a = &c->apply;
-    const struct consumer_record *first = a->items[0];
-    const struct consumer_partition *p = &a->places[first->place];
-    struct sync_place at = consumer_place(c, first->place);
+    struct sync_place at = consumer_place(c, place);
     sync_arena_reset(&a->arena, 0);
     a->batch = (struct sync_batch){
         .processor = a->applier.processor,
@@ -63,8 +61,16 @@ static bool build_batch(struct consumer *c)
         .topic = at.topic,
         .partition = at.partition,
         .arena = &a->arena,
-        .record_count = a->item_count,
     };
+}
+
+static bool build_batch(struct consumer *c)
+{
+    struct consumer_apply *a = &c->apply;
+    const struct consumer_record *first = a->items[0];
+    const struct consumer_partition *p = &a->places[first->place];
+    consumer_begin_batch(c, first->place);
+    a->batch.record_count = a->item_count;
     a->batch.records = sync_arena_take_array(&a->arena, a->item_count, sizeof *a->batch.records);
     if (a->batch.records == NULL) {
         return false;

@@ -214,6 +214,8 @@ void consumer_give_back(struct consumer *c, bool done);
 
 /* Scope, topic and partition of a place, as the database names them. */
 struct sync_place consumer_place(const struct consumer *c, int32_t place);
+/* An empty batch of the place in the arena, which forgets the last one. */
+void consumer_begin_batch(struct consumer *c, int32_t place);
 /* A command to the poll thread; waits for room, which is there unless the poll thread is gone. */
 void consumer_command(struct consumer *c, const void *command, size_t size);
 /* Lets the poll thread read, or not: while the database is waited for or an operator paused us. */

@@ -205,26 +205,15 @@ sync_status sync_kafka_create_topics(const struct sync_kafka_options *options,
                                      const struct sync_kafka_topic *topics, size_t count,
                                      size_t *ret_created, struct sync_error *err)
 {
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_t *handle = NULL;
-    sync_status status = kafka_conf_common(conf, options, err);
-    if (sync_is_ok(status)) {
-        status = kafka_conf_pass_through(conf, options->properties, kafka_admin_fixed, err);
-    }
-    if (!sync_is_ok(status)) {
-        rd_kafka_conf_destroy(conf);
-        return status;
-    }
-    status = kafka_handle_new(RD_KAFKA_PRODUCER, conf, &handle, err);
+    struct sync_kafka_looker *looker = NULL;
+    sync_status status = sync_kafka_looker_new(options, &looker, err);
     size_t created = 0;
     for (size_t i = 0; sync_is_ok(status) && i < count; i++) {
         bool made = false;
-        status = topic_create(handle, &topics[i], &made, err);
+        status = topic_create(kafka_looker_handle(looker), &topics[i], &made, err);
         created += made;
     }
-    if (handle != NULL) {
-        rd_kafka_destroy(handle);
-    }
+    sync_kafka_looker_free(&looker);
     if (sync_is_ok(status)) {
         *ret_created = created;
     }
