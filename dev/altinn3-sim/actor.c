@@ -3,18 +3,15 @@
 #include "actor.h"
 
 #include <altinn_sync/correspondence_status.h>
+#include <runtime/breaker.h>
 
 #define BUSY_SHARE   20 /* one message in twenty gets half of all acts */
 #define DOUBLE_SHARE 20
 #define DOUBLE_US    3000
 
-/* splitmix64: the same on every machine. */
 static uint64_t next_number(struct actor *actor, uint64_t below)
 {
-    uint64_t z = actor->random += 0x9e3779b97f4a7c15ULL;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
-    return (z ^ z >> 31) % below;
+    return sync_random_next(&actor->random) % below;
 }
 
 void actor_init(struct actor *actor, uint64_t seed, struct population_range messages)

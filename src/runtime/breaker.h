@@ -42,7 +42,7 @@ struct sync_key_failures {
  */
 bool sync_key_failures_add(struct sync_key_failures *key, int64_t lane_success_us, int64_t now_us);
 
-/* Next value of a seeded generator, for jitter only. */
+/* Next value of a seeded generator (splitmix64): jitter, simulators and tests, never a secret. */
 uint64_t sync_random_next(uint64_t *state);
 /* Wait after so many failures in a row (1 …): up to 100 ms doubling to 10 s, full jitter. */
 int64_t sync_backoff_us(int failures, uint64_t *state);

@@ -5,24 +5,15 @@
 #ifndef SYNC_TESTS_RANDOM_CHANGES_H
 #define SYNC_TESTS_RANDOM_CHANGES_H
 #include "core/arena.h"
+#include "runtime/breaker.h"
 
 #include <altinn_sync/processor.h>
 
 #define CHANGES_BASE_US (1741078800LL * 1000000) /* 2025-03-04T09:00:00Z */
 
-/* splitmix64, so that a seed gives the same run everywhere. */
-static inline uint64_t random_next(uint64_t *seed)
-{
-    *seed += 0x9e3779b97f4a7c15ULL;
-    uint64_t value = *seed;
-    value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9ULL;
-    value = (value ^ value >> 27) * 0x94d049bb133111ebULL;
-    return value ^ value >> 31;
-}
-
 static inline int random_pick(uint64_t *seed, int count)
 {
-    return (int)(random_next(seed) % (uint64_t)count);
+    return (int)(sync_random_next(seed) % (uint64_t)count);
 }
 
 struct changes {

@@ -4,6 +4,7 @@
  * is printed and taken back from SYNC_SEED; SYNC_GOLDEN_WRITE=1 writes the golden files anew.
  */
 #include "core/limits.h"
+#include "runtime/breaker.h"
 #include "runtime/config.h"
 #include "runtime/route.h"
 #include "runtime/schema.h"
@@ -30,20 +31,11 @@ static const struct sync_processor *const status = &sync_processor_correspondenc
 static const struct sync_uuid message_id = {{0x7c, 0x9e}};
 static uint64_t seed;
 
-/* Random numbers: splitmix64, so that a seed gives the same run everywhere. */
-
-static uint64_t random_next(void)
-{
-    seed += 0x9e3779b97f4a7c15ULL;
-    uint64_t value = seed;
-    value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9ULL;
-    value = (value ^ value >> 27) * 0x94d049bb133111ebULL;
-    return value ^ value >> 31;
-}
+/* Random numbers: a seed gives the same run everywhere. */
 
 static int pick(int count)
 {
-    return (int)(random_next() % (uint64_t)count);
+    return (int)(sync_random_next(&seed) % (uint64_t)count);
 }
 
 static bool one_in(int count)
@@ -484,7 +476,7 @@ static struct status_change random_hostile_change(void)
     change.kind = one_in(4) ? kinds[pick(8)] : change.kind;
     change.occurred_at_us = one_in(8) ? times[pick(6)] : change.occurred_at_us;
     change.has_altinn2_id = !one_in(16);
-    change.altinn2_id = one_in(16) ? (int32_t)random_next() : 7001;
+    change.altinn2_id = one_in(16) ? (int32_t)sync_random_next(&seed) : 7001;
     change.has_altinn3_id = one_in(8) ? !change.has_altinn3_id : change.has_altinn3_id;
     change.altinn3_id.bytes[5] = one_in(8) ? 1 : 0;
     change.mode = one_in(32) ? pick(5) - 2 : change.mode;
@@ -494,7 +486,7 @@ static struct status_change random_hostile_change(void)
     change.source.stream = one_in(32) ? (struct sync_bytes){NULL, 0} : change.source.stream;
     change.written_by_sync = one_in(16);
     change.has_altinn2_party = one_in(2);
-    change.altinn2_party_id = (int32_t)random_next();
+    change.altinn2_party_id = (int32_t)sync_random_next(&seed);
     return change;
 }
 

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "../../connectors/altinn3/capture_settled.h"
+#include "../../src/runtime/breaker.h"
 
 static struct capture_settled settled;
 
@@ -86,10 +87,7 @@ static struct {
 
 static uint64_t roll(uint64_t below)
 {
-    uint64_t z = log_.random += 0x9e3779b97f4a7c15ULL;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
-    return (z ^ z >> 31) % below;
+    return sync_random_next(&log_.random) % below;
 }
 
 static uint64_t oldest_open(void)

@@ -4,6 +4,7 @@
  * by step: effective sets, refs, marks and commands (P1 to P4 over the real tables). The seed is
  * printed and taken back from SYNC_SEED. Needs SYNC_TEST_DSN.
  */
+#include "../../src/runtime/breaker.h"
 #include "delegation_database.h"
 
 #include <inttypes.h>
@@ -18,18 +19,9 @@ static struct delegation_world pure;
 static struct delegation_change events[EVENTS];
 static uint64_t seed;
 
-static uint64_t random_next(void)
-{
-    seed += 0x9e3779b97f4a7c15ULL;
-    uint64_t value = seed;
-    value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9ULL;
-    value = (value ^ value >> 27) * 0x94d049bb133111ebULL;
-    return value ^ value >> 31;
-}
-
 static size_t below(size_t most)
 {
-    return (size_t)(random_next() % most);
+    return (size_t)(sync_random_next(&seed) % most);
 }
 
 static int start(void **state)
