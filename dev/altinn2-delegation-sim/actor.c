@@ -6,13 +6,8 @@
 #include "sim.h"
 
 #include <core/arena.h>
-#include <limits.h>
 #include <runtime/breaker.h>
-#include <runtime/clock.h>
-#include <runtime/log.h>
-#include <time.h>
 
-#define TICK_MS    50
 #define ACTS_MAX   500 /* in one transaction */
 #define BUSY_SHARE 20  /* one key in so many gets half of all acts */
 #define LATE_SHARE 20  /* one event of the role feed in so many shows up late */
@@ -51,8 +46,9 @@ static int64_t choose_key(struct actor *actor)
     return options->first_key + (int64_t)below(actor, below(actor, 2) == 0 ? busy : count);
 }
 
-static void plan_one(struct actor *actor)
+static bool plan_one(void *context)
 {
+    struct actor *actor = context;
     const struct sim_options *options = &actor->sim->options;
     struct planned_act *act = &actor->plan[actor->planned++];
     act->key = delegations_key_of(&options->size, choose_key(actor));
@@ -71,6 +67,7 @@ static void plan_one(struct actor *actor)
     bool late = below(actor, LATE_SHARE) == 0;
     act->late_ms = late ? (int32_t)below(actor, (uint64_t)(options->late_seconds * 1000) + 1) : 0;
     act->at_us = sim_clock_us(actor->sim);
+    return true;
 }
 
 #define COLUMN(type) sync_arena_take_array(&actor->arena, count, sizeof(type))
@@ -118,8 +115,9 @@ static void plan_params(struct actor *actor, struct sync_params *params)
 
 /* One transaction. When nobody knows whether it happened, the acts of its users are simply others.
  */
-static void write_plan(struct actor *actor)
+static void write_plan(void *context)
 {
+    struct actor *actor = context;
     struct sync_params params;
     struct sync_error err = {0};
     plan_params(actor, &params);
@@ -129,18 +127,9 @@ static void write_plan(struct actor *actor)
     if (sync_is_ok(status)) {
         atomic_fetch_add(&actor->sim->counters.acts, (long long)actor->planned);
     } else {
-        sim_database_failed(actor->sim, "acts", &err);
+        simulator_database_failed(&actor->sim->common, "acts", &err);
     }
     actor->planned = 0;
-}
-
-static long long acts_left(struct sim *sim)
-{
-    long long done = atomic_load(&sim->counters.acts);
-    if (sim->options.acts == 0) {
-        return LLONG_MAX;
-    }
-    return done < sim->options.acts ? sim->options.acts - done : 0;
 }
 
 void *sim_act(void *context)
@@ -149,30 +138,19 @@ void *sim_act(void *context)
     actor.sim = context;
     actor.random = actor.sim->options.seed;
     sync_arena_init(&actor.arena, actor.memory, sizeof actor.memory);
-    actor.db = sim_connect(actor.sim, "altinn2-delegation-sim-users");
-    const struct sim_options *options = &actor.sim->options;
-    int64_t before_us = sync_clock_monotonic_us();
-    int64_t end_us =
-        options->act_seconds > 0 ? before_us + options->act_seconds * 1000000LL : INT64_MAX;
-    double due = 0;
-    while (actor.db && !atomic_load(&actor.sim->stopping) && atomic_load(&actor.sim->acting)) {
-        nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000L}, NULL);
-        int64_t now_us = sync_clock_monotonic_us();
-        due += (double)(now_us - before_us) / 1e6 * options->rate;
-        before_us = now_us;
-        long long left = acts_left(actor.sim);
-        if (now_us >= end_us || left == 0) {
-            atomic_store(&actor.sim->acting, false);
-        }
-        for (; due >= 1 && actor.planned < ACTS_MAX && (long long)actor.planned < left; due--) {
-            plan_one(&actor);
-        }
-        due = due > ACTS_MAX ? ACTS_MAX : due; /* what a slow database delayed is not made up for */
-        if (actor.planned > 0) {
-            write_plan(&actor);
-        }
+    actor.db = simulator_connect(&actor.sim->common, "altinn2-delegation-sim-users");
+    const struct simulator_acts acts = {.rate = actor.sim->options.rate,
+                                        .act_seconds = actor.sim->options.act_seconds,
+                                        .acts = actor.sim->options.acts,
+                                        .done = &actor.sim->counters.acts,
+                                        .planned_max = ACTS_MAX,
+                                        .plan = plan_one,
+                                        .write = write_plan,
+                                        .actor = &actor};
+    if (actor.db) {
+        simulator_act(&actor.sim->common, &acts);
     }
-    atomic_store(&actor.sim->acting, false);
+    atomic_store(&actor.sim->common.acting, false);
     sync_db_free(&actor.db);
     return NULL;
 }

@@ -3,14 +3,13 @@
  * path of their own, and how many they were. Where it stands is kept, so that a killed simulator
  * goes on. Not here: who orders it (bridge.c), which rows (schema.sql).
  */
+#include "../simulator/push.h"
 #include "sim.h"
 
 #include <core/arena.h>
-#include <runtime/clock.h>
 #include <runtime/http_client.h>
 #include <runtime/json.h>
 #include <runtime/log.h>
-#include <runtime/secret.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -22,8 +21,7 @@
 struct export_job {
     struct sim *sim;
     struct sync_db *db;
-    struct sync_http_client *client;
-    char base[1024], authorization[SYNC_SECRET_MAX + 8];
+    struct simulator_push push;
     /* The export under way. */
     int64_t id, snapshot_pos, rows_sent;
     struct sync_uuid snapshot;
@@ -88,13 +86,13 @@ static bool call_until_done(struct export_job *job, const char *path, const char
 {
     char url[1536], snapshot[SYNC_UUID_BUFFER];
     sync_uuid_format(&job->snapshot, snapshot);
-    (void)snprintf(url, sizeof url, "%s/export/%s/%lld%s", job->base, snapshot,
+    (void)snprintf(url, sizeof url, "%s/export/%s/%lld%s", job->push.base, snapshot,
                    (long long)job->snapshot_pos, path);
-    while (!atomic_load(&job->sim->stopping)) {
+    while (!atomic_load(&job->sim->common.stopping)) {
         struct sync_http_call request = {
             .url = url,
             .content_type = "application/json",
-            .authorization = job->authorization[0] ? job->authorization : NULL,
+            .authorization = job->push.authorization[0] ? job->push.authorization : NULL,
             .body = sync_bytes_text(body),
             .timeout_ms = TIMEOUT_MS,
             .reuse = true,
@@ -102,8 +100,8 @@ static bool call_until_done(struct export_job *job, const char *path, const char
         };
         struct sync_error err = {0};
         struct sync_http_answer_in answer = {.failed = true};
-        bool sent = sync_is_ok(sync_http_client_send(job->client, &request, &err));
-        while (sent && sync_http_client_wait(job->client, 100, &answer, 1) == 0) {
+        bool sent = sync_is_ok(sync_http_client_send(job->push.client, &request, &err));
+        while (sent && sync_http_client_wait(job->push.client, 100, &answer, 1) == 0) {
         }
         if (!answer.failed && answer.code == code) {
             *ret_answer = answer.body;
@@ -244,46 +242,30 @@ static sync_status step(struct export_job *job, struct sync_error *err)
     return status;
 }
 
-static sync_status open_job(struct export_job *job, struct sync_error *err)
-{
-    const struct sim_options *options = &job->sim->options;
-    char token[SYNC_SECRET_MAX];
-    size_t size = strlen(options->push_url);
-    size = size > 0 && options->push_url[size - 1] == '/' ? size - 1 : size;
-    (void)snprintf(job->base, sizeof job->base, "%.*s", (int)size, options->push_url);
-    sync_arena_init(&job->arena, job->memory, sizeof job->memory);
-    sync_status status = sync_http_client_new(options->push_url, 1, &job->client, err);
-    if (sync_is_ok(status) && options->push_token_file) {
-        status = sync_secret_read("--push-token-file", options->push_token_file, token,
-                                  sizeof token, err);
-        if (sync_is_ok(status)) {
-            (void)snprintf(job->authorization, sizeof job->authorization, "Bearer %s", token);
-        }
-    }
-    return status;
-}
-
 void *sim_export(void *context)
 {
     static struct export_job job;
     struct sync_error err = {0};
     job.sim = context;
-    if (!sync_is_ok(open_job(&job, &err))) {
+    const struct sim_options *options = &job.sim->options;
+    sync_arena_init(&job.arena, job.memory, sizeof job.memory);
+    if (!sync_is_ok(
+            simulator_push_open(&job.push, options->push_url, options->push_token_file, 1, &err))) {
         sync_log_error(SYNC_ERROR, "export_job", &err);
         return NULL;
     }
-    job.db = sim_connect(job.sim, "altinn2-delegation-sim-export");
-    while (job.db && !atomic_load(&job.sim->stopping)) {
+    job.db = simulator_connect(&job.sim->common, "altinn2-delegation-sim-export");
+    while (job.db && !atomic_load(&job.sim->common.stopping)) {
         bool found = false;
         sync_status status = find_export(&job, &found, &err);
         status = sync_is_ok(status) && found ? step(&job, &err) : status;
         if (!sync_is_ok(status)) {
-            sim_database_failed(job.sim, "export", &err);
+            simulator_database_failed(&job.sim->common, "export", &err);
         } else if (!found) {
             nanosleep(&(struct timespec){.tv_nsec = IDLE_MS * 1000000L}, NULL);
         }
     }
-    sync_http_client_free(&job.client);
+    sync_http_client_free(&job.push.client);
     sync_db_free(&job.db);
     return NULL;
 }

@@ -10,11 +10,9 @@
 #include <runtime/log.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
-#define FAULTS_BYTES_MAX 65536
-#define CONNECTIONS_MAX  256
-#define BODY_BYTES_MAX   65536
+#define CONNECTIONS_MAX 256
+#define BODY_BYTES_MAX  65536
 
 static const char *const help =
     "Usage: altinn2-delegation-sim --dsn DSN --schema FILE --parties N --resources N [OPTIONS]\n"
@@ -194,29 +192,17 @@ static int read_options(int argc, char **argv, struct sim_options *ret_options)
     return 0;
 }
 
-static void close_file(FILE **file)
-{
-    if (*file) {
-        fclose(*file);
-    }
-}
-
 static sync_status read_faults(struct sim *sim, struct sync_error *err)
 {
     const char *name = sim->options.faults_file;
-    static char text[FAULTS_BYTES_MAX + 1];
+    static char text[SIMULATOR_FAULTS_BYTES_MAX + 1];
     if (!name) {
         return SYNC_OK;
     }
-    __attribute__((cleanup(close_file))) FILE *file = fopen(name, "r");
-    size_t size = file ? fread(text, 1, sizeof text, file) : 0;
-    if (!file || ferror(file) || size > FAULTS_BYTES_MAX) {
-        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_FILE,
-                         "read %s: it cannot be read or is larger than %d bytes", name,
-                         FAULTS_BYTES_MAX);
+    sync_status status = simulator_faults_read(name, text, err);
+    if (sync_is_ok(status)) {
+        status = faults_parse(name, "bridge", text, &sim->bridge_faults, err);
     }
-    text[size] = '\0';
-    sync_status status = faults_parse(name, "bridge", text, &sim->bridge_faults, err);
     return sync_is_ok(status) ? faults_parse(name, "feed", text, &sim->feed_faults, err) : status;
 }
 
@@ -227,34 +213,6 @@ int64_t sim_clock_us(const struct sim *sim)
     return sync_clock_wall_us() + (int64_t)(sim->options.skew_seconds * 1e6);
 }
 
-struct sync_db *sim_connect(struct sim *sim, const char *part)
-{
-    struct sync_db *db = NULL;
-    struct sync_error err = {0};
-    struct sync_db_options options = {.dsn = sim->options.dsn, .application = part};
-    if (!sync_is_ok(sync_db_new(&options, &db, &err))) {
-        sync_log_error(SYNC_ERROR, "database", &err);
-        return NULL;
-    }
-    while (!sync_is_ok(sync_db_connect(db, &err))) {
-        sim_database_failed(sim, part, &err);
-        if (atomic_load(&sim->stopping)) {
-            sync_db_free(&db);
-            return NULL;
-        }
-    }
-    return db;
-}
-
-void sim_database_failed(struct sim *sim, const char *part, const struct sync_error *err)
-{
-    sync_log(SYNC_WARN, "database_failed", SYNC_LOG_TEXT("part", part),
-             SYNC_LOG_TEXT("error", err->text));
-    for (int i = 0; i < 10 && !atomic_load(&sim->stopping); i++) {
-        nanosleep(&(struct timespec){.tv_nsec = 20 * 1000000L}, NULL);
-    }
-}
-
 /* Start and end. */
 
 static sync_status start(struct sim *sim, struct sync_error *err)
@@ -263,13 +221,13 @@ static sync_status start(struct sim *sim, struct sync_error *err)
     if (!sync_is_ok(status)) {
         return status;
     }
-    struct sync_db *db = sim_connect(sim, "altinn2-delegation-sim");
+    struct sync_db *db = simulator_connect(&sim->common, "altinn2-delegation-sim");
     if (!db) {
         return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_DB_UNREACHABLE, "start: no database");
     }
     status = sim_tables_prepare(sim, db, err);
     while (status.class == SYNC_CLASS_RETRY) { /* PostgreSQL may be killed just now */
-        sim_database_failed(sim, "tables", err);
+        simulator_database_failed(&sim->common, "tables", err);
         status = sim_tables_prepare(sim, db, err);
     }
     sync_db_free(&db);
@@ -285,24 +243,12 @@ static sync_status start(struct sim *sim, struct sync_error *err)
     return sync_http_server_new(&options, &sim->server, err);
 }
 
-/* Waits for signals: SIGUSR1 ends the acts, SIGTERM and SIGINT end everything. */
-static void wait_for_end(struct sim *sim, const sigset_t *signals)
-{
-    int number = 0;
-    while (sigwait(signals, &number) == 0 && number == SIGUSR1) {
-        atomic_store(&sim->acting, false);
-        sync_log(SYNC_INFO, "acts_stopped",
-                 SYNC_LOG_NUMBER("acts", atomic_load(&sim->counters.acts)));
-    }
-    atomic_store(&sim->stopping, true);
-}
-
 static size_t start_threads(struct sim *sim, pthread_t threads[static 4])
 {
     void *(*const parts[])(void *) = {sim_act, sim_push, sim_answer, sim_export};
     bool acts = sim->options.rate > 0 && sim->options.last_key > 0;
     size_t started = 0;
-    atomic_store(&sim->acting, acts);
+    atomic_store(&sim->common.acting, acts);
     for (size_t i = 0; i < 4; i++) {
         bool tells = parts[i] == sim_push || parts[i] == sim_export;
         bool idle = (tells && !sim->options.push_url) || (parts[i] == sim_act && !acts);
@@ -316,14 +262,10 @@ static size_t start_threads(struct sim *sim, pthread_t threads[static 4])
 static int run(struct sim *sim)
 {
     sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGUSR1);
     struct sync_error err = {0};
-    signal(SIGPIPE, SIG_IGN);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* also for every thread that follows */
-    sim->started_us = sync_clock_monotonic_us();
+    simulator_block_signals(&signals);
+    sim->common.dsn = sim->options.dsn;
+    sim->common.started_us = sync_clock_monotonic_us();
     pthread_mutex_init(&sim->truth, NULL);
     sync_status status = start(sim, &err);
     if (!sync_is_ok(status)) {
@@ -334,7 +276,7 @@ static int run(struct sim *sim)
     size_t started = start_threads(sim, threads);
     sync_log(SYNC_INFO, "ready", SYNC_LOG_TEXT("http", sync_http_server_address(sim->server)),
              SYNC_LOG_NUMBER("seed", (int64_t)sim->options.seed));
-    wait_for_end(sim, &signals);
+    simulator_wait_for_end(&sim->common, &signals, &sim->counters.acts);
     for (size_t i = 0; i < started; i++) {
         pthread_join(threads[i], NULL);
     }

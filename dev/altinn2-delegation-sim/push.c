@@ -4,17 +4,15 @@
  * success. One key is told one report at a time. Not here: what to tell (schema.sql), roles
  * (bridge.c).
  */
+#include "../simulator/push.h"
 #include "sim.h"
 
 #include <core/arena.h>
 #include <runtime/breaker.h>
-#include <runtime/clock.h>
 #include <runtime/http_client.h>
 #include <runtime/json.h>
 #include <runtime/log.h>
-#include <runtime/secret.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define REPORTS_MAX 1000 /* of one round */
 #define LANES_SIZE  4096 /* places for their keys: a power of two, mostly empty */
@@ -48,8 +46,7 @@ struct push_call {
 struct push_job {
     struct sim *sim;
     struct sync_db *db;
-    struct sync_http_client *client;
-    char base[1024], authorization[SYNC_SECRET_MAX + 8];
+    struct simulator_push push;
     uint64_t random;
     struct sync_result round;
     uint64_t lanes[LANES_SIZE]; /* hashes of keys that the round has seen; 0 = empty */
@@ -204,18 +201,18 @@ static void send_call(struct push_job *job, struct push_call *call)
 {
     char url[1280];
     struct sync_error err = {0};
-    (void)snprintf(url, sizeof url, "%s%s", job->base, sorts[call->sort].path);
+    (void)snprintf(url, sizeof url, "%s%s", job->push.base, sorts[call->sort].path);
     struct sync_http_call request = {
         .url = url,
         .content_type = "application/json",
-        .authorization = job->authorization[0] ? job->authorization : NULL,
+        .authorization = job->push.authorization[0] ? job->push.authorization : NULL,
         .body = sync_bytes_text(call->body),
         .timeout_ms = TIMEOUT_MS,
         .reuse = true, /* the receiver takes repeats */
         .keep_answer = true,
         .tag = call,
     };
-    if (!sync_is_ok(sync_http_client_send(job->client, &request, &err))) {
+    if (!sync_is_ok(sync_http_client_send(job->push.client, &request, &err))) {
         sync_log_error(SYNC_ERROR, "push_not_made", &err);
         end_call(call);
         return;
@@ -319,7 +316,7 @@ static bool start_calls(struct push_job *job)
 {
     struct push_call *call;
     while ((call = free_call(job)) != NULL) {
-        if (atomic_load(&job->sim->stopping) || !fill_call(job, call)) {
+        if (atomic_load(&job->sim->common.stopping) || !fill_call(job, call)) {
             return false;
         }
         if (make_body(job, call)) {
@@ -332,16 +329,17 @@ static bool start_calls(struct push_job *job)
 }
 
 /* Tells everything of the round. Returns whether it got on and more may wait. */
-static bool run_round(struct push_job *job)
+static bool run_round(void *context)
 {
+    struct push_job *job = context;
     struct sync_error err = {0};
     sync_status status = read_round(job, &err);
     size_t told = 0;
     bool left = sync_is_ok(status) && job->round.rows > 0;
-    while (sync_is_ok(status) && (left || sync_http_client_in_flight(job->client) > 0)) {
+    while (sync_is_ok(status) && (left || sync_http_client_in_flight(job->push.client) > 0)) {
         left = left && start_calls(job);
         struct sync_http_answer_in answers[CALLS_MAX];
-        size_t count = sync_http_client_wait(job->client, 100, answers, CALLS_MAX);
+        size_t count = sync_http_client_wait(job->push.client, 100, answers, CALLS_MAX);
         for (size_t i = 0; i < count; i++) {
             take_answer(job, &answers[i]);
         }
@@ -351,29 +349,9 @@ static bool run_round(struct push_job *job)
     told += job->told_count;
     status = sync_is_ok(status) ? write_told(job, &err) : status;
     if (!sync_is_ok(status)) {
-        sim_database_failed(job->sim, "push", &err);
+        simulator_database_failed(&job->sim->common, "push", &err);
     }
     return sync_is_ok(status) && told > 0;
-}
-
-static sync_status open_job(struct push_job *job, struct sync_error *err)
-{
-    const struct sim_options *options = &job->sim->options;
-    char token[SYNC_SECRET_MAX];
-    size_t size = strlen(options->push_url);
-    size = size > 0 && options->push_url[size - 1] == '/' ? size - 1 : size;
-    (void)snprintf(job->base, sizeof job->base, "%.*s", (int)size, options->push_url);
-    job->random = options->seed ^ 0x70757368ULL;
-    sync_arena_init(&job->arena, job->memory, sizeof job->memory);
-    sync_status status = sync_http_client_new(options->push_url, CALLS_MAX, &job->client, err);
-    if (sync_is_ok(status) && options->push_token_file) {
-        status = sync_secret_read("--push-token-file", options->push_token_file, token,
-                                  sizeof token, err);
-        if (sync_is_ok(status)) {
-            (void)snprintf(job->authorization, sizeof job->authorization, "Bearer %s", token);
-        }
-    }
-    return status;
 }
 
 void *sim_push(void *context)
@@ -381,25 +359,20 @@ void *sim_push(void *context)
     static struct push_job job;
     struct sync_error err = {0};
     job.sim = context;
-    if (!sync_is_ok(open_job(&job, &err))) {
+    const struct sim_options *options = &job.sim->options;
+    job.random = options->seed ^ 0x70757368ULL;
+    sync_arena_init(&job.arena, job.memory, sizeof job.memory);
+    if (!sync_is_ok(simulator_push_open(&job.push, options->push_url, options->push_token_file,
+                                        CALLS_MAX, &err))) {
         sync_log_error(SYNC_ERROR, "push_job", &err);
         return NULL;
     }
-    job.db = sim_connect(job.sim, "altinn2-delegation-sim-push");
-    int64_t next_us = sync_clock_monotonic_us();
-    while (job.db && !atomic_load(&job.sim->stopping)) {
-        if (sync_clock_monotonic_us() < next_us) {
-            nanosleep(&(struct timespec){.tv_nsec = 20 * 1000000L}, NULL);
-            continue;
-        }
-        next_us += (int64_t)(job.sim->options.push_seconds * 1e6);
-        while (run_round(&job) && !atomic_load(&job.sim->stopping)) {
-        }
-        int64_t now_us = sync_clock_monotonic_us();
-        next_us = next_us < now_us ? now_us : next_us;
+    job.db = simulator_connect(&job.sim->common, "altinn2-delegation-sim-push");
+    if (job.db) {
+        simulator_push_run(&job.sim->common, options->push_seconds, run_round, &job);
     }
     sync_result_done(&job.round);
-    sync_http_client_free(&job.client);
+    sync_http_client_free(&job.push.client);
     sync_db_free(&job.db);
     return NULL;
 }

@@ -5,8 +5,8 @@
  */
 #ifndef ALTINN2_DELEGATION_SIM_H
 #define ALTINN2_DELEGATION_SIM_H
-#include "../altinn2-sim/faults.h"
 #include "../delegations.h"
+#include "../simulator/calls.h"
 
 #include <pthread.h>
 #include <runtime/http_server.h>
@@ -36,32 +36,26 @@ struct sim_options {
 
 struct sim_counters {
     atomic_llong acts, push_calls, push_failed, repeated, commands, applied, cache_calls, pages,
-        lost, faults, exported;
+        exported;
 };
 
-struct sim_bridge; /* requests between listener and bridge thread */
+struct sim_bridge; /* what the bridge thread works with */
 
 struct sim {
+    struct simulator common;
     struct sim_options options;
     struct faults bridge_faults, feed_faults;
-    atomic_bool acting, stopping;
-    int64_t started_us; /* monotonic */
     struct sim_counters counters;
     /* One writer of the truth at a time: its journal is then in the order in which it came to be.
      */
     pthread_mutex_t truth;
+    struct simulator_calls calls; /* between listener and bridge thread */
     struct sim_bridge *bridge;
     struct sync_http_server *server;
 };
 
 /* The time as this system's clock shows it. */
 int64_t sim_clock_us(const struct sim *sim);
-
-/* Makes a connection that keeps trying until it stands or the simulator stops; NULL when it stops.
- */
-struct sync_db *sim_connect(struct sim *sim, const char *part);
-/* Logs a failed transaction and waits before the next try. */
-void sim_database_failed(struct sim *sim, const char *part, const struct sync_error *err);
 
 /* tables.c: creates schema and population, reads the counter of acts. */
 sync_status sim_tables_prepare(struct sim *sim, struct sync_db *db, struct sync_error *err);

@@ -5,13 +5,9 @@
 #include "sim.h"
 
 #include <core/arena.h>
-#include <limits.h>
 #include <runtime/breaker.h>
 #include <runtime/clock.h>
-#include <runtime/log.h>
-#include <time.h>
 
-#define TICK_MS        50
 #define ACTS_MAX       500 /* in one transaction */
 #define TRASHED_MAX    1024
 #define TWICE_PERCENT  5
@@ -137,13 +133,14 @@ static bool choose_message(struct actor *actor, int32_t kind, int32_t *ret_id)
     return false;
 }
 
-static void plan_one(struct actor *actor)
+static bool plan_one(void *context)
 {
+    struct actor *actor = context;
     struct planned_act act = {.kind = choose_kind(actor)};
     if (!choose_message(actor, act.kind, &act.altinn2_id)) {
         act.kind = KIND_READ;
         if (!choose_message(actor, act.kind, &act.altinn2_id)) {
-            return;
+            return false;
         }
     }
     int32_t party = population_actor(act.altinn2_id, (int)below(actor, POPULATION_ACTORS));
@@ -158,6 +155,7 @@ static void plan_one(struct actor *actor)
     act.delay_ms = (int32_t)below(actor, spread_ms);
     act.twice_delay_ms = (int32_t)below(actor, spread_ms);
     actor->plan[actor->planned++] = act;
+    return true;
 }
 
 static sync_status write_plan(struct actor *actor, struct sync_error *err)
@@ -227,14 +225,16 @@ static void remember(struct actor *actor)
     }
 }
 
-/* How many acts are still wanted. */
-static long long acts_left(struct sim *sim)
+static void write_and_remember(void *context)
 {
-    long long done = atomic_load(&sim->counters.acts);
-    if (sim->options.acts == 0) {
-        return LLONG_MAX;
+    struct actor *actor = context;
+    struct sync_error err = {0};
+    if (sync_is_ok(write_plan(actor, &err))) {
+        remember(actor);
+    } else {
+        simulator_database_failed(&actor->sim->common, "acts", &err);
     }
-    return done < sim->options.acts ? sim->options.acts - done : 0;
+    actor->planned = 0;
 }
 
 void *sim_act(void *context)
@@ -243,35 +243,19 @@ void *sim_act(void *context)
     actor.sim = context;
     actor.random = actor.sim->options.seed;
     sync_arena_init(&actor.arena, actor.memory, sizeof actor.memory);
-    actor.db = sim_connect(actor.sim, "altinn2-sim-users");
-    double due = 0;
-    int64_t before_us = sync_clock_monotonic_us();
-    int64_t end_us = actor.sim->options.act_seconds > 0
-                         ? before_us + actor.sim->options.act_seconds * 1000000LL
-                         : INT64_MAX;
-    while (actor.db && !atomic_load(&actor.sim->stopping) && atomic_load(&actor.sim->acting)) {
-        nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000L}, NULL);
-        int64_t now_us = sync_clock_monotonic_us();
-        due += (double)(now_us - before_us) / 1e6 * actor.sim->options.rate;
-        before_us = now_us;
-        long long left = acts_left(actor.sim);
-        if (now_us >= end_us || left == 0) {
-            atomic_store(&actor.sim->acting, false);
-        }
-        for (; due >= 1 && actor.planned < ACTS_MAX && (long long)actor.planned < left; due--) {
-            plan_one(&actor);
-        }
-        due = due > ACTS_MAX ? ACTS_MAX : due; /* what a slow database delayed is not made up for */
-        struct sync_error err = {0};
-        sync_status status = actor.planned > 0 ? write_plan(&actor, &err) : SYNC_OK;
-        if (!sync_is_ok(status)) {
-            sim_database_failed(actor.sim, "acts", &err);
-        } else {
-            remember(&actor);
-        }
-        actor.planned = 0;
+    actor.db = simulator_connect(&actor.sim->common, "altinn2-sim-users");
+    const struct simulator_acts acts = {.rate = actor.sim->options.rate,
+                                        .act_seconds = actor.sim->options.act_seconds,
+                                        .acts = actor.sim->options.acts,
+                                        .done = &actor.sim->counters.acts,
+                                        .planned_max = ACTS_MAX,
+                                        .plan = plan_one,
+                                        .write = write_and_remember,
+                                        .actor = &actor};
+    if (actor.db) {
+        simulator_act(&actor.sim->common, &acts);
     }
-    atomic_store(&actor.sim->acting, false);
+    atomic_store(&actor.sim->common.acting, false);
     sync_db_free(&actor.db);
     return NULL;
 }

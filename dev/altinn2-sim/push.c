@@ -2,18 +2,15 @@
  * The batch job of Altinn 2: every few seconds it tells Altinn 3 what it has not told yet, message
  * by message, and repeats until the answer is 200. Not here: making up what to tell.
  */
+#include "../simulator/push.h"
 #include "sim.h"
 
 #include <core/arena.h>
-#include <runtime/breaker.h>
-#include <runtime/clock.h>
 #include <runtime/http_client.h>
 #include <runtime/json.h>
 #include <runtime/log.h>
-#include <runtime/secret.h>
 #include <runtime/time_text.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define PATH        "/correspondence/api/v1/migration/correspondence/syncStatusEvent"
 #define REPORTS_MAX 2000 /* of one round */
@@ -30,8 +27,8 @@ struct push_call {
 struct push_job {
     struct sim *sim;
     struct sync_db *db;
-    struct sync_http_client *client;
-    char url[1024], authorization[SYNC_SECRET_MAX + 8];
+    struct simulator_push push;
+    char url[1024 + sizeof PATH];
     struct sync_result round; /* reports by message, then number */
     struct push_call calls[CALLS_MAX];
     int64_t told[REPORTS_MAX]; /* numbers that were answered 200 and are not written yet */
@@ -139,14 +136,14 @@ static size_t start_call(struct push_job *job, struct push_call *call, size_t fi
     struct sync_http_call request = {
         .url = job->url,
         .content_type = "application/json; charset=utf-8",
-        .authorization = job->authorization[0] ? job->authorization : NULL,
+        .authorization = job->push.authorization[0] ? job->push.authorization : NULL,
         .body = call->body ? sync_bytes_text(call->body) : (struct sync_bytes){NULL, 0},
         .timeout_ms = TIMEOUT_MS,
         .reuse = true, /* the receiver takes repeats */
         .tag = call,
     };
     struct sync_error err = {0};
-    if (!call->body || !sync_is_ok(sync_http_client_send(job->client, &request, &err))) {
+    if (!call->body || !sync_is_ok(sync_http_client_send(job->push.client, &request, &err))) {
         sync_log_error(SYNC_ERROR, "push_not_made", &err);
         free(call->body);
         call->used = false;
@@ -182,52 +179,34 @@ static struct push_call *free_call(struct push_job *job)
 }
 
 /* Tells everything of the round. Returns whether the round was full, so that more may wait. */
-static bool run_round(struct push_job *job)
+static bool run_round(void *context)
 {
+    struct push_job *job = context;
     struct sync_error err = {0};
     sync_status status = read_round(job, &err);
     size_t next = 0, rows = sync_is_ok(status) ? (size_t)job->round.rows : 0;
-    while (next < rows || sync_http_client_in_flight(job->client) > 0) {
+    while (next < rows || sync_http_client_in_flight(job->push.client) > 0) {
         struct push_call *call = free_call(job);
-        if (next < rows && call && !atomic_load(&job->sim->stopping)) {
+        if (next < rows && call && !atomic_load(&job->sim->common.stopping)) {
             next += start_call(job, call, next);
             continue;
         }
         struct sync_http_answer_in answers[CALLS_MAX];
-        size_t count = sync_http_client_wait(job->client, 100, answers, CALLS_MAX);
+        size_t count = sync_http_client_wait(job->push.client, 100, answers, CALLS_MAX);
         for (size_t i = 0; i < count; i++) {
             take_answer(job, &answers[i]);
         }
-        if (atomic_load(&job->sim->stopping)) {
+        if (atomic_load(&job->sim->common.stopping)) {
             next = rows;
         }
     }
     bool all = job->told_count == rows;
     status = sync_is_ok(status) ? write_told(job, &err) : status;
     if (!sync_is_ok(status)) {
-        sim_database_failed(job->sim, "push", &err);
+        simulator_database_failed(&job->sim->common, "push", &err);
         job->told_count = 0;
     }
     return sync_is_ok(status) && all && rows == REPORTS_MAX;
-}
-
-static sync_status open_job(struct push_job *job, struct sync_error *err)
-{
-    const struct sim_options *options = &job->sim->options;
-    char token[SYNC_SECRET_MAX];
-    size_t size = strlen(options->push_url);
-    size = size > 0 && options->push_url[size - 1] == '/' ? size - 1 : size;
-    snprintf(job->url, sizeof job->url, "%.*s%s", (int)size, options->push_url, PATH);
-    sync_arena_init(&job->arena, job->memory, sizeof job->memory);
-    sync_status status = sync_http_client_new(options->push_url, CALLS_MAX, &job->client, err);
-    if (sync_is_ok(status) && options->push_token_file) {
-        status = sync_secret_read("--push-token-file", options->push_token_file, token,
-                                  sizeof token, err);
-        if (sync_is_ok(status)) {
-            snprintf(job->authorization, sizeof job->authorization, "Bearer %s", token);
-        }
-    }
-    return status;
 }
 
 void *sim_push(void *context)
@@ -235,25 +214,20 @@ void *sim_push(void *context)
     static struct push_job job;
     struct sync_error err = {0};
     job.sim = context;
-    if (!sync_is_ok(open_job(&job, &err))) {
+    const struct sim_options *options = &job.sim->options;
+    sync_arena_init(&job.arena, job.memory, sizeof job.memory);
+    if (!sync_is_ok(simulator_push_open(&job.push, options->push_url, options->push_token_file,
+                                        CALLS_MAX, &err))) {
         sync_log_error(SYNC_ERROR, "push_job", &err);
         return NULL;
     }
-    job.db = sim_connect(job.sim, "altinn2-sim-push");
-    int64_t next_us = sync_clock_monotonic_us();
-    while (job.db && !atomic_load(&job.sim->stopping)) {
-        if (sync_clock_monotonic_us() < next_us) {
-            nanosleep(&(struct timespec){.tv_nsec = 20 * 1000000L}, NULL);
-            continue;
-        }
-        next_us += (int64_t)(job.sim->options.push_seconds * 1e6);
-        while (run_round(&job) && !atomic_load(&job.sim->stopping)) {
-        }
-        int64_t now_us = sync_clock_monotonic_us();
-        next_us = next_us < now_us ? now_us : next_us;
+    (void)snprintf(job.url, sizeof job.url, "%s%s", job.push.base, PATH);
+    job.db = simulator_connect(&job.sim->common, "altinn2-sim-push");
+    if (job.db) {
+        simulator_push_run(&job.sim->common, options->push_seconds, run_round, &job);
     }
     sync_result_done(&job.round);
-    sync_http_client_free(&job.client);
+    sync_http_client_free(&job.push.client);
     sync_db_free(&job.db);
     return NULL;
 }

@@ -6,7 +6,7 @@
 #ifndef ALTINN2_SIM_H
 #define ALTINN2_SIM_H
 #include "../population.h"
-#include "faults.h"
+#include "../simulator/calls.h"
 
 #include <pthread.h>
 #include <runtime/http_server.h>
@@ -39,18 +39,18 @@ struct sim_options {
 
 struct sim_counters {
     atomic_llong acts, reports, pushed, push_calls, push_failed, requests, applied, applied_twice,
-        lost, faults, unchanged;
+        unchanged;
 };
 
-struct sim_bridge; /* requests between listener and bridge thread */
+struct sim_bridge; /* what the bridge thread works with */
 
 struct sim {
+    struct simulator common;
     struct sim_options options;
     struct faults faults;
-    atomic_bool acting, stopping;
-    int64_t started_us;  /* monotonic */
     atomic_uchar *flags; /* one byte per message of the range */
     struct sim_counters counters;
+    struct simulator_calls calls; /* between listener and bridge thread */
     struct sim_bridge *bridge;
     struct sync_http_server *server;
 };
@@ -58,12 +58,6 @@ struct sim {
 size_t sim_message_count(const struct sim *sim);
 /* Whether a message is in the population; its place in flags. */
 bool sim_message_index(const struct sim *sim, int32_t altinn2_id, size_t *ret_index);
-
-/* Makes a connection that keeps trying until it stands or the simulator stops; NULL when it stops.
- */
-struct sync_db *sim_connect(struct sim *sim, const char *part);
-/* Logs a failed transaction and waits before the next try. */
-void sim_database_failed(struct sim *sim, const char *part, const struct sync_error *err);
 
 /* tables.c: creates schema and population, reads flags and counters. */
 sync_status sim_tables_prepare(struct sim *sim, struct sync_db *db, struct sync_error *err);

@@ -4,8 +4,6 @@
 
 #include <core/arena.h>
 #include <core/limits.h>
-#include <runtime/log.h>
-#include <stdlib.h>
 
 #define POPULATION_STEP 1000
 
@@ -125,7 +123,7 @@ static sync_status read_counts(struct sim *sim, struct sync_db *db, struct sync_
     struct sim_counters *counters = &sim->counters;
     atomic_llong *targets[] = {&counters->acts,     &counters->reports, &counters->pushed,
                                &counters->requests, &counters->applied, &counters->applied_twice,
-                               &counters->lost};
+                               &sim->calls.lost};
     SYNC_RESULT result = {0};
     sync_status status = sync_db_exec(db, &counts_statement, NULL, &result, err);
     for (size_t i = 0; i < sizeof targets / sizeof targets[0] && sync_is_ok(status); i++) {

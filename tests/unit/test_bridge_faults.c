@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "../../dev/altinn2-sim/faults.c"
+#include "../../dev/simulator/faults.c"
 
 static struct faults parsed;
 static struct sync_error err;

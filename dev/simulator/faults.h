@@ -3,8 +3,8 @@
  * subjects "bridge" and "feed"; lines with another subject belong to other programs and are only
  * checked for their times. Pure.
  */
-#ifndef ALTINN2_SIM_FAULTS_H
-#define ALTINN2_SIM_FAULTS_H
+#ifndef SIMULATOR_FAULTS_H
+#define SIMULATOR_FAULTS_H
 #include <altinn_sync/status.h>
 #include <altinn_sync/types.h>
 
