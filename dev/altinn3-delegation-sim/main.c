@@ -3,19 +3,16 @@
  * 3, on its real tables. Ends on SIGTERM, stops acting on SIGUSR1, after --acts or after
  * --act-seconds. Not here: who does what (acts.c), what is written (schema.sql).
  */
+#include "../simulator/pace.h"
 #include "sim.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <runtime/clock.h>
 #include <runtime/log.h>
 #include <signal.h>
 #include <stdlib.h>
 
-#define TURN_MS    20
-#define RETRY_MS   200
-#define PAUSES_MAX 16
-#define BEHIND_US  1000000LL /* acts of an outage are not caught up with: people do not queue */
+#define RETRY_MS 200
 
 static const char *const help =
     "Usage: altinn3-delegation-sim --dsn DSN --schema FILE --parties N --resources N\n"
@@ -35,19 +32,13 @@ static const char *const help =
     "\n"
     "The journal is altinn3delegations.act. A deletion is stamped by the server: no skew.\n";
 
-struct pause {
-    int64_t from_us, to_us;
-};
-
 struct sim {
     const char *dsn, *schema_file, *faults_file;
     struct sim_actor actor;
-    double rate, acts_max, act_seconds; /* 0 = no end */
+    double acts_max, act_seconds; /* 0 = no end */
     uint64_t seed;
     struct sync_db *db;
-    struct pause pauses[PAUSES_MAX];
-    size_t pause_count;
-    int64_t begun_us, next_us;
+    struct simulator_pace pace;
     bool has_stopped;
     long acts, idle, refused, retries;
 };
@@ -95,58 +86,16 @@ static bool act(struct sim *sim)
     return sync_is_ok(status) || judge(sim, status, &err);
 }
 
-static bool is_paused(const struct sim *sim, int64_t since_us)
-{
-    for (size_t i = 0; i < sim->pause_count; i++) {
-        if (since_us >= sim->pauses[i].from_us && since_us < sim->pauses[i].to_us) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool turn(struct sim *sim)
 {
-    int64_t now_us = sync_clock_monotonic_us(), since_us = now_us - sim->begun_us;
+    int64_t since_us = sync_clock_monotonic_us() - sim->pace.begun_us;
     bool is_over = asked_to_stop || (sim->acts_max > 0 && (double)sim->acts >= sim->acts_max) ||
                    (sim->act_seconds > 0 && (double)since_us >= sim->act_seconds * 1e6);
     if (is_over && !sim->has_stopped) {
         sim->has_stopped = true;
         say(sim, "acts_stopped");
     }
-    if (is_over || sim->rate <= 0 || is_paused(sim, since_us) || now_us < sim->next_us) {
-        int64_t wait_ms = (sim->next_us - now_us) / 1000;
-        (void)poll(NULL, 0, wait_ms > 0 && wait_ms < TURN_MS ? (int)wait_ms : TURN_MS);
-        return true;
-    }
-    sim->next_us += (int64_t)(1000000 / sim->rate);
-    if (now_us - sim->next_us > BEHIND_US) {
-        sim->next_us = now_us;
-    }
-    return act(sim);
-}
-
-/* Lines that are not ours are left alone. */
-static bool read_faults(struct sim *sim)
-{
-    char line[256];
-    FILE *file = fopen(sim->faults_file, "r");
-    if (!file) {
-        (void)fprintf(stderr, "altinn3-delegation-sim: open %s: %s\n", sim->faults_file,
-                      strerror(errno));
-        return false;
-    }
-    while (fgets(line, sizeof line, file)) {
-        long at_s = 0, for_s = 0;
-        char what[16] = "";
-        if (sscanf(line, " at %lds for %lds altinn3 %15s", &at_s, &for_s, what) == 3 &&
-            strcmp(what, "pause") == 0 && sim->pause_count < PAUSES_MAX) {
-            sim->pauses[sim->pause_count++] =
-                (struct pause){at_s * 1000000LL, (at_s + for_s) * 1000000LL};
-        }
-    }
-    (void)fclose(file);
-    return true;
+    return !simulator_pace_due(&sim->pace, is_over) || act(sim);
 }
 
 /* Options. */
@@ -200,7 +149,7 @@ static bool read_option(struct sim *sim, const char *name, const char *value)
         double min, max, *number;
     } rows[] = {{"--parties", 4, 1e7, &parties},
                 {"--resources", 5, 10000, &resources},
-                {"--rate", 0, 100000, &sim->rate},
+                {"--rate", 0, 100000, &sim->pace.rate},
                 {"--acts", 0, 1e9, &sim->acts_max},
                 {"--act-seconds", 0, 1e6, &sim->act_seconds},
                 {"--machine-percent", 0, 100, &machine},
@@ -260,7 +209,7 @@ static bool prepare(struct sim *sim)
 static int run(struct sim *sim)
 {
     bool good = prepare(sim);
-    sim->begun_us = sim->next_us = sync_clock_monotonic_us();
+    simulator_pace_begin(&sim->pace);
     if (good) {
         say(sim, "ready");
     }
@@ -273,10 +222,11 @@ static int run(struct sim *sim)
 
 int main(int argc, char **argv)
 {
-    static struct sim sim = {.rate = 20, .seed = 1, .actor = {.machine_percent = 10}};
+    static struct sim sim = {.pace = {.rate = 20}, .seed = 1, .actor = {.machine_percent = 10}};
     struct sync_error err = {0};
     int code = read_options(argc, argv, &sim);
-    if (code != 0 || (sim.faults_file && !read_faults(&sim))) {
+    if (code != 0 || (sim.faults_file &&
+                      !simulator_pace_read(&sim.pace, "altinn3-delegation-sim", sim.faults_file))) {
         return 2;
     }
     struct sigaction action = {.sa_handler = note_signal};

@@ -3,6 +3,7 @@
  * SIGTERM, stops acting on SIGUSR1 or after --act-seconds. Not here: what is written
  * (application.c), who acts (actor.c).
  */
+#include "../simulator/pace.h"
 #include "actor.h"
 
 #include <altinn_sync/correspondence_status.h>
@@ -14,10 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#define TURN_MS  20
 #define RETRY_MS 200
-#define BEHIND_US                                                                                  \
-    1000000LL /* acts of an outage are not caught up with: users do not wait in line */
 
 struct options {
     const char *dsn, *faults;
@@ -28,18 +26,12 @@ struct options {
     int64_t insert_at_s, act_s; /* act_s -1: until told */
 };
 
-struct pause {
-    int64_t from_us, to_us;
-};
-#define PAUSES_MAX 16
-
 struct sim {
     struct options options;
     struct sync_db *db;
     struct actor actor;
-    struct pause pauses[PAUSES_MAX];
-    int pause_count;
-    int64_t begun_us, next_act_us, next_insert;
+    struct simulator_pace pace;
+    int64_t next_insert;
     bool has_stopped;
     long acts, doubles, refused, retries;
 };
@@ -123,19 +115,9 @@ static bool insert_next(struct sim *sim)
     return judge(sim, status, &err);
 }
 
-static bool is_paused(const struct sim *sim, int64_t since_us)
-{
-    for (int i = 0; i < sim->pause_count; i++) {
-        if (since_us >= sim->pauses[i].from_us && since_us < sim->pauses[i].to_us) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool turn(struct sim *sim)
 {
-    int64_t now_us = sync_clock_monotonic_us(), since_us = now_us - sim->begun_us;
+    int64_t since_us = sync_clock_monotonic_us() - sim->pace.begun_us;
     const struct options *options = &sim->options;
     bool is_over = asked_to_stop || (options->act_s >= 0 && since_us >= options->act_s * 1000000);
     if (is_over && !sim->has_stopped) {
@@ -145,16 +127,7 @@ static bool turn(struct sim *sim)
     if (sim->next_insert < options->insert_count && since_us >= options->insert_at_s * 1000000) {
         return insert_next(sim);
     }
-    if (is_over || options->rate <= 0 || is_paused(sim, since_us) || now_us < sim->next_act_us) {
-        int64_t wait_ms = (sim->next_act_us - now_us) / 1000;
-        (void)poll(NULL, 0, wait_ms > 0 && wait_ms < TURN_MS ? (int)wait_ms : TURN_MS);
-        return true;
-    }
-    sim->next_act_us += (int64_t)(1000000 / options->rate);
-    if (now_us - sim->next_act_us > BEHIND_US) {
-        sim->next_act_us = now_us;
-    }
-    return act(sim);
+    return !simulator_pace_due(&sim->pace, is_over) || act(sim);
 }
 
 /* Waits for the database as long as it takes. */
@@ -170,29 +143,6 @@ static bool prepare(struct sim *sim)
             return false;
         }
     }
-    return true;
-}
-
-/* Lines of a faults file that are ours: "at 20s for 10s altinn3 pause". Those of others are left
- * alone. */
-static bool read_faults(struct sim *sim)
-{
-    char line[256];
-    FILE *file = fopen(sim->options.faults, "r");
-    if (!file) {
-        fprintf(stderr, "altinn3-sim: open %s: %s\n", sim->options.faults, strerror(errno));
-        return false;
-    }
-    while (fgets(line, sizeof line, file)) {
-        long at_s = 0, for_s = 0;
-        char what[16] = "";
-        if (sscanf(line, " at %lds for %lds altinn3 %15s", &at_s, &for_s, what) == 3 &&
-            strcmp(what, "pause") == 0 && sim->pause_count < PAUSES_MAX) {
-            sim->pauses[sim->pause_count++] =
-                (struct pause){at_s * 1000000LL, (at_s + for_s) * 1000000LL};
-        }
-    }
-    fclose(file);
     return true;
 }
 
@@ -299,8 +249,7 @@ static int parse_options(int argc, char **argv, struct options *ret_options)
 static int run(struct sim *sim)
 {
     bool ok = prepare(sim);
-    sim->begun_us = sync_clock_monotonic_us();
-    sim->next_act_us = sim->begun_us;
+    simulator_pace_begin(&sim->pace);
     if (ok) {
         print_line(sim, "ready");
     }
@@ -319,7 +268,8 @@ int main(int argc, char **argv)
     if (code != 0) {
         return code == -1 ? 0 : code;
     }
-    if (sim.options.faults && !read_faults(&sim)) {
+    sim.pace.rate = sim.options.rate;
+    if (sim.options.faults && !simulator_pace_read(&sim.pace, "altinn3-sim", sim.options.faults)) {
         return 2;
     }
     struct sigaction action = {.sa_handler = note_signal};
