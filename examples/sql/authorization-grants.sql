@@ -20,6 +20,7 @@ GRANT SELECT ON sync.schema_version TO altinn_sync_consumer, altinn_sync_load, a
 GRANT SELECT, INSERT, UPDATE ON sync.topic, sync.partition_owner, sync.outcome_count, sync.parked, sync.target
     TO altinn_sync_consumer, altinn_sync_load;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sync.hold, sync.outbox, sync.expected_echo TO altinn_sync_consumer, altinn_sync_load;
+GRANT SELECT, INSERT, UPDATE, DELETE ON sync.yield TO altinn_sync_consumer;
 GRANT SELECT, INSERT ON sync.decision, sync.seen TO altinn_sync_consumer, altinn_sync_load;
 GRANT SELECT ON sync.source, sync.source_gap, sync.party, sync.pause TO altinn_sync_consumer, altinn_sync_load;
 GRANT EXECUTE ON FUNCTION sync.keep_days(text, int) TO altinn_sync_consumer, altinn_sync_load;
@@ -65,7 +66,7 @@ GRANT SELECT ON dbo_history.auditassignment, dbo_history.auditassignmentresource
 -- Looking: no bytes of records -------------------------------------------------------------------------------------------
 
 GRANT SELECT ON sync.topic, sync.partition_owner, sync.outcome_count, sync.target, sync.source, sync.source_gap,
-                sync.pause, sync.decision, sync.backfill TO altinn_sync_viewer;
+                sync.pause, sync.yield, sync.decision, sync.backfill TO altinn_sync_viewer;
 GRANT SELECT (scope, topic, partition, record_offset, entity_key, missing_kind, missing_id, appended_at, rule, since)
     ON sync.hold TO altinn_sync_viewer;
 GRANT SELECT (scope, topic, partition, record_offset, entity_key, rule, code, field, reason, appended_at, sealed,

@@ -22,6 +22,7 @@ GRANT SELECT, INSERT, UPDATE ON sync.topic, sync.partition_owner, sync.outcome_c
     TO altinn_sync_consumer, altinn_sync_load;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sync.hold, sync.outbox, sync.expected_echo
     TO altinn_sync_consumer, altinn_sync_load;
+GRANT SELECT, INSERT, UPDATE, DELETE ON sync.yield TO altinn_sync_consumer;
 GRANT SELECT, INSERT ON sync.decision, sync.seen TO altinn_sync_consumer, altinn_sync_load;
 GRANT SELECT ON sync.source, sync.source_gap, sync.party, sync.pause TO altinn_sync_consumer, altinn_sync_load;
 GRANT INSERT, UPDATE ON sync.party TO altinn_sync_load;
@@ -70,7 +71,7 @@ GRANT SELECT ("Id", "Altinn2CorrespondenceId") ON correspondence."Correspondence
 -- Looking (status, lists, doctor): no bytes of records ---------------------------------------------------------------
 
 GRANT SELECT ON sync.topic, sync.partition_owner, sync.outcome_count, sync.target, sync.source, sync.source_gap,
-                sync.pause, sync.decision TO altinn_sync_viewer;
+                sync.pause, sync.yield, sync.decision TO altinn_sync_viewer;
 GRANT SELECT (scope, topic, partition, record_offset, entity_key, missing_kind, missing_id, appended_at, rule, since)
     ON sync.hold TO altinn_sync_viewer;
 GRANT SELECT (scope, topic, partition, record_offset, entity_key, rule, code, field, reason, appended_at, sealed,

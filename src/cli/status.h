@@ -28,7 +28,10 @@ struct status_route {
         parked_since_us; /* open now; since: the oldest, 0 = none */
     int64_t paused_us;   /* since when an operator has it paused; 0 = it is not */
     char pause_reason[160];
-    double rate; /* records per second; < 0: not known yet */
+    int64_t yields_us;  /* since when it gives way to a live route; 0 = it does not */
+    char yields_to[96]; /* that route */
+    bool yields_slow;   /* because its own batches are slow, not because live is behind */
+    double rate;        /* records per second; < 0: not known yet */
     double history[STATUS_HISTORY_MAX];
     int history_count;
 };

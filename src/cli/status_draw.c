@@ -228,7 +228,22 @@ static void draw_progress(struct pen *pen, const struct status_route *row)
     end_line(pen);
 }
 
-enum route_state { NOT_STARTED, PAUSED, UP_TO_DATE, MOVING, STANDING };
+/* Why it rests though there is work: "  yields to delegation-to-altinn3, which is behind, 12 s" */
+static void draw_yield(struct pen *pen, const struct status_snapshot *s,
+                       const struct status_route *row)
+{
+    char age[CELL], line[160];
+    if (row->yields_us == 0) {
+        return;
+    }
+    age_text(row->yields_us, s->now_us, age);
+    (void)snprintf(line, sizeof line, "  yields to %.36s, %s, %s", row->yields_to,
+                   row->yields_slow ? "its batches are slow" : "which is behind", age);
+    put(pen, YELLOW, line);
+    end_line(pen);
+}
+
+enum route_state { NOT_STARTED, PAUSED, UP_TO_DATE, YIELDS, MOVING, STANDING };
 
 static enum route_state state_of(const struct status_route *route)
 {
@@ -240,6 +255,9 @@ static enum route_state state_of(const struct status_route *route)
     }
     if (route->lag <= 0) {
         return UP_TO_DATE;
+    }
+    if (route->yields_us != 0) {
+        return YIELDS;
     }
     return route->rate != 0 ? MOVING : STANDING;
 }
@@ -253,6 +271,8 @@ static const char *state_word(enum route_state state)
         return "paused";
     case UP_TO_DATE:
         return "up to date";
+    case YIELDS:
+        return "yields";
     case MOVING:
         return "moving";
     case STANDING:
@@ -267,6 +287,7 @@ static const char *state_color(enum route_state state)
     case NOT_STARTED:
         return DIM;
     case PAUSED:
+    case YIELDS:
         return YELLOW;
     case UP_TO_DATE:
         return GREEN;
@@ -358,6 +379,7 @@ static void draw_route(struct pen *pen, const struct status_snapshot *s,
     }
     end_line(pen);
     draw_progress(pen, row);
+    draw_yield(pen, s, row);
 }
 
 static void draw_target(struct pen *pen, const struct status_snapshot *s,
@@ -493,6 +515,9 @@ void status_print_lines(const struct status_snapshot *s, FILE *out)
                       row->outcomes[SYNC_OUTCOME_APPLIED], row->outcomes[SYNC_OUTCOME_DUPLICATE],
                       row->outcomes[SYNC_OUTCOME_STALE], row->outcomes[SYNC_OUTCOME_ECHO],
                       row->held, row->parked, row->paused_us != 0 ? " paused" : "");
+        if (row->yields_us != 0) {
+            (void)fprintf(out, " yields_to=%s", row->yields_to);
+        }
         if (is_backlog(row) && row->lag >= 0) {
             (void)fprintf(out, " done=%" PRId64 " total=%" PRId64 " eta_s=%.0f",
                           row->applied_records, row->applied_records + row->lag, status_eta_s(row));
@@ -556,6 +581,12 @@ static void put_route(struct sync_json_writer *w, const struct status_route *row
     put_time(w, "parked_since", row->parked_since_us);
     put_time(w, "paused_since", row->paused_us);
     sync_json_put_text(w, "pause_reason", row->paused_us != 0 ? row->pause_reason : NULL);
+    if (is_backlog(row)) {
+        const char *reason = row->yields_slow ? "batches_slow" : "live_behind";
+        sync_json_put_text(w, "yields_to", row->yields_us != 0 ? row->yields_to : NULL);
+        sync_json_put_text(w, "yields_reason", row->yields_us != 0 ? reason : NULL);
+        put_time(w, "yields_since", row->yields_us);
+    }
     sync_json_close(w, '}');
 }
 

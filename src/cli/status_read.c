@@ -18,6 +18,7 @@ enum {
     CALL_OPEN,
     CALL_SOURCES,
     CALL_PAUSES,
+    CALL_YIELDS,
     CALL_COUNT
 };
 
@@ -42,6 +43,8 @@ static const struct sync_statement statements[CALL_COUNT] = {
      " FROM sync.source s LEFT JOIN pg_replication_slots r ON r.slot_name = s.slot ORDER BY "
      "s.name"},
     {"status_pauses", "SELECT name, reason, changed_at FROM sync.pause ORDER BY name"},
+    {"status_yields", "SELECT scope, yields_to, reason = 'batches_slow', since FROM sync.yield"
+                      " WHERE seen_at > now() - $1::int8 * interval '1 millisecond'"},
 };
 
 /* Ended effects have no index and may be many, so they are counted in a statement of their own. */
@@ -157,7 +160,7 @@ static void begin(struct status_snapshot *snapshot, const char *home)
         if (strcmp(row->home, home) == 0) {
             row->partitions = 0;
             row->applied_records = row->held = row->held_since_us = row->parked =
-                row->parked_since_us = row->paused_us = 0;
+                row->parked_since_us = row->paused_us = row->yields_us = 0;
             memset(row->outcomes, 0, sizeof row->outcomes);
         }
     }
@@ -296,6 +299,19 @@ static void take_pauses(struct status_snapshot *snapshot, const struct sync_resu
     }
 }
 
+static void take_yields(struct status_snapshot *snapshot, const struct answer *answer)
+{
+    const struct sync_result *result = &answer->results[CALL_YIELDS];
+    for (int i = 0; i < result->rows; i++) {
+        struct status_route *row = row_at(snapshot, answer, CALL_YIELDS, i);
+        if (row != NULL) {
+            copy_text(sync_result_bytes(result, i, 1), row->yields_to, sizeof row->yields_to);
+            row->yields_slow = sync_result_bool(result, i, 2);
+            row->yields_us = sync_result_time(result, i, 3);
+        }
+    }
+}
+
 /* Position of every claimed partition against the end of its topic. */
 struct ends {
     char topic[128];
@@ -404,6 +420,7 @@ static void take(struct status_snapshot *snapshot, const struct answer *answer)
     take_effects(snapshot, &answer->results[CALL_OPEN], answer->home);
     take_sources(snapshot, &answer->results[CALL_SOURCES]);
     take_pauses(snapshot, &answer->results[CALL_PAUSES]);
+    take_yields(snapshot, answer);
 }
 
 static sync_status read_home(struct status_reader *reader, size_t home, bool ended,
@@ -411,8 +428,14 @@ static sync_status read_home(struct status_reader *reader, size_t home, bool end
 {
     struct sync_call calls[CALL_COUNT];
     struct answer answer = {.home = reader->homes.items[home].name};
+    uint8_t memory[64];
+    struct sync_arena arena;
+    struct sync_params stale;
+    sync_arena_init(&arena, memory, sizeof memory);
+    sync_params_init(&stale, &arena);
+    sync_params_int8(&stale, SYNC_YIELD_STALE_MS);
     for (int i = 0; i < CALL_COUNT; i++) {
-        calls[i] = (struct sync_call){&statements[i], NULL};
+        calls[i] = (struct sync_call){&statements[i], i == CALL_YIELDS ? &stale : NULL};
     }
     sync_status status = sync_db_connect(reader->dbs[home], err);
     if (sync_is_ok(status)) {

@@ -113,6 +113,21 @@
 #define SYNC_HOLD_DOWN_MS          15000 /* longest wait before an uncertain call is looked at */
 #define SYNC_CONVERGENCE_MS        60000 /* promised: drain, session, backoff, hold-down together */
 
+/* Backlogs
+ * ------------------------------------------------------------------------------------------ */
+#define SYNC_YIELD_LIVE_BEHIND_MS                                                                  \
+    5000 /* a backlog rests while live is further behind; goes on at half. A twelfth of the        \
+          * promised convergence, and more than live is behind in a rebalance that goes well */
+#define SYNC_YIELD_BATCH_MS                                                                        \
+    2000 /* and while its own batches take longer: they hold locks that live waits for */
+#define SYNC_YIELD_REST_MS 5000 /* until one batch is tried again: most of the time is live's */
+#define SYNC_YIELD_LOOK_MS 1000 /* between two looks: a fifth of the limit */
+#define SYNC_YIELD_ASK_MS  1000 /* until the broker has told the ends of one topic */
+/* marks of the live route on their way to the apply thread; one is 8 KiB */
+#define SYNC_YIELD_RING_BYTES (64 * 1024)
+#define SYNC_YIELD_TELL_MS    5000  /* between two marks in sync.yield while it rests */
+#define SYNC_YIELD_STALE_MS   15000 /* a mark older than that is of a process that is gone */
+
 /* Logs and metrics
  * ---------------------------------------------------------------------------------- */
 #define SYNC_LOG_LINE_BYTES_MAX                                                                    \

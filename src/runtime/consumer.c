@@ -267,6 +267,9 @@ static sync_status make_parts(struct consumer *c, struct sync_error *err)
     if (sync_is_ok(status)) {
         status = make_kafka(c, err);
     }
+    if (sync_is_ok(status)) {
+        status = consumer_yield_make(c, err);
+    }
     c->apply.housekeeping = (struct sync_housekeeping){
         .applier = &c->apply.applier,
         .arena = &c->apply.arena,
@@ -379,6 +382,7 @@ static void drain(struct consumer *c, pthread_t threads[static 2])
     atomic_store(&c->sender_ended, true);
     sync_wake_raise(&c->poll_wake);
     (void)pthread_join(threads[1], NULL);
+    consumer_yield_stop(c);
 }
 
 static sync_status start_threads(struct consumer *c, pthread_t ret_threads[static 2],
@@ -389,6 +393,10 @@ static sync_status start_threads(struct consumer *c, pthread_t ret_threads[stati
         if (!sync_is_ok(status)) {
             return status;
         }
+    }
+    sync_status status = consumer_yield_start(c, err);
+    if (!sync_is_ok(status)) {
+        return status;
     }
     if (pthread_create(&ret_threads[0], NULL, consumer_apply_main, c) != 0 ||
         pthread_create(&ret_threads[1], NULL, consumer_poll_main, c) != 0) {

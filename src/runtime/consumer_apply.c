@@ -232,6 +232,7 @@ static bool turn(struct consumer *c)
     breaker_probe(c, now_us);
     consumer_settle_doubt(c, now_us);
     consumer_pause_look(c, now_us);
+    consumer_yield_look(c, now_us);
     consumer_events(c, now_us);
     consumer_claims(c, now_us);
     for (size_t i = 0; i < c->sender_count; i++) {

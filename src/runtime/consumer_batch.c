@@ -246,6 +246,7 @@ static enum attempt attempt(struct consumer *c)
     int64_t from_us = sync_clock_monotonic_us();
     sync_apply_intake(&a->applier, &a->batch);
     observe(c, "decode", from_us);
+    a->batch_at_us = sync_clock_monotonic_us();
     sync_status status = sync_txn_begin(a->db, &limits, &a->batch.now_us, &err);
     if (!sync_is_ok(status)) {
         return meet_failure(c, &err);
@@ -328,7 +329,8 @@ bool consumer_next_batch(struct consumer *c, int64_t now_us)
 {
     struct consumer_apply *a = &c->apply;
     declare();
-    if (a->breaker.open || a->doubt.open || a->paused || now_us < a->retry_at_us) {
+    if (a->breaker.open || a->doubt.open || a->paused || now_us < a->retry_at_us ||
+        consumer_yields(c, now_us)) {
         return false;
     }
     if (!consumer_pick(c)) {
@@ -336,7 +338,9 @@ bool consumer_next_batch(struct consumer *c, int64_t now_us)
     }
     bool built = build_batch(c);
     SYNC_ASSERT(built); /* the arena is far larger */
-    switch (attempt(c)) {
+    enum attempt ended = attempt(c);
+    consumer_yield_batch(c, sync_clock_monotonic_us() - a->batch_at_us);
+    switch (ended) {
     case ATTEMPT_DONE:
         on_done(c, true);
         return true;

@@ -12,6 +12,9 @@
 #include "pause.h"
 #include "ring.h"
 #include "sender.h"
+#include "yield.h"
+
+#include <pthread.h>
 
 #define CONSUMER_PLACES_MAX SYNC_KAFKA_PLACES_MAX
 
@@ -141,12 +144,31 @@ struct consumer_apply {
     struct consumer_assignment assignment;
     int64_t claim_at_us, retry_at_us;
     int64_t retry_delay_ms;
+    int64_t batch_at_us;  /* when the transaction of the last batch began */
     int64_t fenced_at_us; /* 0 = nothing fenced since the last assignment */
     struct consumer_sweep_place sweep;
     int64_t sweep_at_us, housekeeping_at_us, hint_at_us, gauge_at_us;
     unsigned seed; /* of the jitter */
     bool started;
     bool stop_hook_done;
+};
+
+/* Of a backlog: how far its live route is. The thread writes marks, all else is the apply
+ * thread's. */
+struct consumer_yield {
+    const struct sync_route *live; /* NULL = this route gives way to nobody */
+    size_t place_end;              /* behind the last place of live's topics */
+    int32_t partitions[SYNC_ROUTE_INPUTS_MAX];
+    struct sync_kafka_looker *looker;
+    struct sync_ring *marks; /* struct sync_yield_marks */
+    struct sync_wake wake;   /* ends a wait of the thread */
+    pthread_t thread;
+    struct sync_yield_live moments;
+    struct sync_yield state;
+    int64_t behind_us, batch_us;
+    int64_t look_at_us, tell_at_us;
+    int64_t try_at_us; /* slow batches: when one is tried again */
+    bool told;         /* sync.yield has our row */
 };
 
 struct consumer {
@@ -163,6 +185,7 @@ struct consumer {
     struct sync_ring *records, *events, *commands;
     struct sync_wake apply_wake, poll_wake;
     struct consumer_apply apply;
+    struct consumer_yield yield;
     atomic_bool stopping; /* drain: apply ends after its batch, then poll closes */
     atomic_bool apply_ended, sender_ended, poll_ended;
     atomic_int failed; /* 1 once failure is filled */
@@ -190,6 +213,19 @@ struct sync_digest consumer_record_digest(const struct consumer_record *record);
 void consumer_events(struct consumer *c, int64_t now_us);
 /* Looks whether an operator paused the consumer, or let it go on. */
 void consumer_pause_look(struct consumer *c, int64_t now_us);
+/*
+ * A backlog: makes the parts that look at its live route, starts and ends the thread. Another
+ * route: nothing. Fails: FATAL config, internal; RETRY memory_limit.
+ */
+sync_status consumer_yield_make(struct consumer *c, struct sync_error *err);
+sync_status consumer_yield_start(struct consumer *c, struct sync_error *err);
+void consumer_yield_stop(struct consumer *c);
+/* Looks once a second how far live is, and decides whether to give way. */
+void consumer_yield_look(struct consumer *c, int64_t now_us);
+/* A batch has ended, however it ended: what it took of the database counts. */
+void consumer_yield_batch(struct consumer *c, int64_t batch_us);
+/* Whether nothing may be applied or adopted now, because live comes first. */
+bool consumer_yields(const struct consumer *c, int64_t now_us);
 /* Claims what is assigned and not owned yet, with a backoff. */
 void consumer_claims(struct consumer *c, int64_t now_us);
 /* Picks and applies one batch. True when something was done, so that the loop goes on at once. */

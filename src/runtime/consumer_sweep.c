@@ -84,7 +84,7 @@ void consumer_sweep(struct consumer *c, int64_t now_us)
         a->housekeeping_at_us = now_us + c->config->housekeeping_interval_ms * 1000;
         housekeep(c);
     }
-    if (now_us >= a->sweep_at_us && !a->breaker.open && !a->paused) {
+    if (now_us >= a->sweep_at_us && !a->breaker.open && !a->paused && !consumer_yields(c, now_us)) {
         bool done = consumer_adopt(c); /* what is left goes on behind a batch */
         a->sweep_at_us = done ? now_us + c->config->adoption_interval_ms * 1000 : now_us;
     }
@@ -202,6 +202,7 @@ void consumer_gauges(struct consumer *c, int64_t now_us)
     sync_metric_set(oldest, age_s, SYNC_LABELS(c->scope, direction_of(c)));
     sync_metric_set(stopped, stopped_count, SYNC_LABELS(c->scope));
     sync_metric_set(breaker_state, a->breaker.open ? 1 : 0, SYNC_LABELS(c->scope, "database"));
-    sync_health_oldest_age(age_s, SYNC_FRESHNESS_S);
+    /* A backlog is old by its nature, and rests on purpose: a rollout must not wait for it. */
+    sync_health_oldest_age(age_s, c->route->yields_to == NULL ? SYNC_FRESHNESS_S : 0);
     sync_health_stopped_partitions(stopped_count);
 }

@@ -32,7 +32,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct state state;
 static const char *const loop_names[SYNC_LOOP_COUNT] = {
     [SYNC_LOOP_POLL] = "poll",     [SYNC_LOOP_APPLY] = "apply", [SYNC_LOOP_SEND] = "send",
-    [SYNC_LOOP_STREAM] = "stream", [SYNC_LOOP_FEED] = "feed",
+    [SYNC_LOOP_STREAM] = "stream", [SYNC_LOOP_FEED] = "feed",   [SYNC_LOOP_LOOK] = "look",
 };
 static const char *const dependency_names[SYNC_DEP_COUNT] = {
     [SYNC_DEP_KAFKA] = "kafka",

@@ -14,6 +14,7 @@ enum sync_loop {
     SYNC_LOOP_SEND,
     SYNC_LOOP_STREAM,
     SYNC_LOOP_FEED,
+    SYNC_LOOP_LOOK,
     SYNC_LOOP_COUNT
 };
 enum sync_dependency { SYNC_DEP_KAFKA, SYNC_DEP_DATABASE, SYNC_DEP_BRIDGE, SYNC_DEP_COUNT };
@@ -28,7 +29,7 @@ void sync_health_started(void); /* configuration accepted, first claim answered 
 void sync_health_stopped_partitions(int count);
 /* An operator paused this process: it stays ready, however old what waits becomes. */
 void sync_health_paused(bool paused);
-void sync_health_oldest_age(double seconds, double budget_seconds);
+void sync_health_oldest_age(double seconds, double budget_seconds); /* budget 0 = any age */
 
 /*
  * Text of one probe ("livez", its alias "healthz", "readyz", "startupz"): "ok", or the checks that

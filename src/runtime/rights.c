@@ -37,6 +37,10 @@ const struct sync_right sync_rights_common[] = {
     {"sync", "source", NULL, "SELECT"},
     {"sync", "party", NULL, "SELECT"},
     {"sync", "pause", NULL, "SELECT"},
+    {"sync", "yield", NULL, "SELECT"},
+    {"sync", "yield", NULL, "INSERT"},
+    {"sync", "yield", NULL, "UPDATE"},
+    {"sync", "yield", NULL, "DELETE"},
     {NULL, NULL, NULL, NULL},
 };
 

@@ -121,6 +121,7 @@ static int set_up(void **state)
     run_sql(
         "TRUNCATE sync.partition_owner, sync.outcome_count, sync.hold, sync.parked, sync.outbox,"
         " sync.correspondence, sync.correspondence_fact, sync.decision, sync.pause,"
+        " sync.yield,"
         " correspondence.\"Correspondences\" CASCADE");
     c = calloc(1, sizeof *c);
     c->options = &world.options;
@@ -722,6 +723,93 @@ static void only_the_own_switch_counts_and_an_unknown_one_stops(void **state)
     assert_int_equal(count_of(HELD), 0);
 }
 
+/* Giving way ---------------------------------------------------------------------------------- */
+
+/* The other direction stands for the live route; its one partition is read up to position. */
+static void give_way_to(const struct sync_route *live, int64_t position)
+{
+    struct sync_ring_options ring = {.bytes_max = SYNC_YIELD_RING_BYTES};
+    c->yield.live = live;
+    c->yield.place_end = sync_kafka_place(1, 0);
+    c->yield.partitions[0] = 8;
+    must(sync_ring_new(&ring, &c->yield.marks, &own.err));
+    run_sql("INSERT INTO sync.partition_owner (scope, topic, partition, epoch, position,"
+            " first_position, holder, claimed_at) VALUES ('%s', '%s', 3, 1, %lld, 0, 'x', now())",
+            live->name, live->inputs[0].topic, (long long)position);
+}
+
+/* What the thread saw some seconds ago. */
+static void see_end(int64_t end, int64_t seconds_ago)
+{
+    static struct sync_yield_marks marks;
+    marks.at_us = sync_clock_monotonic_us() - seconds_ago * SECOND;
+    marks.ends[3] = end;
+    assert_true(sync_ring_put(c->yield.marks, &marks, sizeof marks));
+}
+
+static void look_at_live(void)
+{
+    c->yield.look_at_us = 0;
+    consumer_yield_look(c, sync_clock_monotonic_us());
+}
+
+static void a_backlog_rests_while_live_is_behind_and_says_so(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    const struct sync_route *live = &processor->routes[1];
+    give_way_to(live, 100);
+    hold_many(9001, 1);
+    insert_message(9001);
+    put(9002, STATUS_READ, NINE);
+    see_end(101, 6);
+    look_at_live();
+    assert_true(consumer_yields(c, sync_clock_monotonic_us()));
+    assert_false(consumer_next_batch(c, sync_clock_monotonic_us()));
+    c->apply.housekeeping_at_us = c->apply.sweep_at_us = 0;
+    consumer_sweep(c, sync_clock_monotonic_us());
+    assert_int_equal(count_of(HELD), 1);
+    assert_int_equal(count_of(APPLIED), 0);
+    assert_false(is_reading_paused()); /* the ring fills; a pause would throw the queue away */
+    assert_int_equal(ask("SELECT count(*) FROM sync.yield WHERE scope = '%s' AND yields_to = '%s'"
+                         " AND reason = 'live_behind'",
+                         c->scope, live->name),
+                     1);
+    run_sql("UPDATE sync.partition_owner SET position = 101 WHERE scope = '%s'", live->name);
+    look_at_live();
+    assert_false(consumer_yields(c, sync_clock_monotonic_us()));
+    assert_int_equal(ask("SELECT count(*) FROM sync.yield"), 0);
+    apply_all(10);
+    c->apply.sweep_at_us = 0;
+    sweep_until_done();
+    assert_int_equal(count_of(APPLIED), 1); /* of 9001; 9002 is held */
+    assert_int_equal(count_of(HELD), 1);
+    sync_ring_free(&c->yield.marks);
+}
+
+/* One slow batch: a rest; then one is tried, and its time decides. */
+static void a_backlog_whose_batches_are_slow_tries_one_after_each_rest(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    give_way_to(&processor->routes[1], 100);
+    insert_message(9001);
+    put(9001, STATUS_READ, NINE);
+    consumer_yield_batch(c, 3 * SECOND);
+    int64_t now_us = sync_clock_monotonic_us();
+    assert_true(consumer_yields(c, now_us));
+    assert_false(consumer_next_batch(c, now_us));
+    look_at_live();
+    assert_int_equal(ask("SELECT count(*) FROM sync.yield WHERE reason = 'batches_slow'"), 1);
+    now_us += SYNC_YIELD_REST_MS * 1000LL + SECOND;
+    assert_false(consumer_yields(c, now_us));
+    assert_true(consumer_next_batch(c, now_us));
+    look_at_live(); /* it was quick */
+    assert_false(c->yield.state.batches_slow);
+    assert_int_equal(ask("SELECT count(*) FROM sync.yield"), 0);
+    sync_ring_free(&c->yield.marks);
+}
+
 /* Days ---------------------------------------------------------------------------------------- */
 
 static void *make_days(void *context)
@@ -809,6 +897,8 @@ int main(void)
         CASE(a_commit_in_doubt_of_a_fenced_partition_drops_it),
         CASE(a_commit_in_doubt_stays_so_while_the_database_is_away),
         CASE(a_paused_consumer_applies_and_adopts_nothing_and_keeps_its_partitions),
+        CASE(a_backlog_rests_while_live_is_behind_and_says_so),
+        CASE(a_backlog_whose_batches_are_slow_tries_one_after_each_rest),
         CASE(the_end_of_an_outage_does_not_end_a_pause),
         CASE(only_the_own_switch_counts_and_an_unknown_one_stops),
         CASE(two_processes_make_the_day_at_once),

@@ -222,6 +222,39 @@ static void a_backlog_tells_how_much_is_done_and_when_it_ends(void **state)
     free(text);
 }
 
+static void a_backlog_that_gives_way_says_to_whom(void **state)
+{
+    (void)state;
+    int lines = 0;
+    int said = 0;
+    size_t size = 0;
+    begin(0);
+    struct status_route *route = add_route(backlog.name, 100);
+    route->route = &backlog;
+    route->lag = 500;
+    (void)snprintf(route->yields_to, sizeof route->yields_to, "delegation-to-altinn3");
+    route->yields_us = NOW_US - 12 * 1000000;
+    char *text = drawn(false, &said);
+    assert_non_null(strstr(text, "  yields, held "));
+    assert_non_null(strstr(text, "\n  yields to delegation-to-altinn3, which is behind, 12 s\n"));
+    assert_true(widest(text, &lines) <= 80);
+    assert_int_equal(said, lines);
+    free(text);
+    route->yields_slow = true;
+    text = drawn(false, &said);
+    assert_non_null(strstr(text, "yields to delegation-to-altinn3, its batches are slow, 12 s\n"));
+    free(text);
+    FILE *out = open_memstream(&text, &size);
+    status_print_lines(&snapshot, out);
+    status_print_json(&snapshot, out);
+    assert_int_equal(fclose(out), 0);
+    assert_non_null(strstr(text, " yields_to=delegation-to-altinn3"));
+    assert_non_null(strstr(text, "\"state\":\"yields\""));
+    assert_non_null(strstr(text, "\"yields_to\":\"delegation-to-altinn3\""));
+    assert_non_null(strstr(text, "\"yields_reason\":\"batches_slow\""));
+    free(text);
+}
+
 static void a_backlog_that_stands_still_has_no_end(void **state)
 {
     (void)state;
@@ -305,6 +338,7 @@ int main(void)
         cmocka_unit_test(faults_and_states_are_told_in_words),
         cmocka_unit_test(a_paused_route_says_so_and_why),
         cmocka_unit_test(a_backlog_tells_how_much_is_done_and_when_it_ends),
+        cmocka_unit_test(a_backlog_that_gives_way_says_to_whom),
         cmocka_unit_test(a_backlog_that_stands_still_has_no_end),
         cmocka_unit_test(targets_of_several_homes_stand_below_their_home),
         cmocka_unit_test(what_is_not_known_is_a_dash_and_null),
