@@ -1,7 +1,8 @@
 /*
  * DL-91: after a change of Altinn 3 that Altinn 2 can see, Altinn 2 is to drop what it has cached
  * of the pair. One call per pair and batch, a little later, so that calls of several batches join.
- * Not here: sending (delegation_cache_lane.c).
+ * A backlog of Altinn 2's own grants makes none (DL-109): a million of them would be a million
+ * calls. Not here: sending (delegation_cache_lane.c).
  */
 #include "delegation_store.h"
 
@@ -11,14 +12,15 @@
 #define JOIN_US (2 * 1000000LL) /* DL-91 */
 
 /* Altinn 2 asks for services, messages and roles, by numbers. */
-static bool is_seen(const struct deleg_slot *slot)
+static bool is_seen(const struct deleg_batch *all, const struct deleg_slot *slot)
 {
+    bool backlog = all->batch->route->yields_to != NULL;
     const struct delegation_key_name *name = &deleg_key(slot)->name;
     const struct delegation_party *from = delegation_party_find(&slot->giver->state, &name->from);
     const struct delegation_party *to = delegation_party_find(&slot->giver->state, &name->to);
     bool kind = name->kind <= DELEGATION_INSTANCE || name->kind == DELEGATION_ROLE;
-    return slot->a3_changed && kind && from != NULL && from->party_id != 0 && to != NULL &&
-           (to->party_id != 0 || to->user_id != 0);
+    return slot->a3_changed && !(backlog && slot->a2_shows) && kind && from != NULL &&
+           from->party_id != 0 && to != NULL && (to->party_id != 0 || to->user_id != 0);
 }
 
 static bool is_told(const struct deleg_batch *all, size_t index)
@@ -27,7 +29,7 @@ static bool is_told(const struct deleg_batch *all, size_t index)
     for (size_t i = 0; i < index; i++) {
         const struct delegation_key_name *other = &deleg_key(&all->slots[i])->name;
         if (sync_uuid_compare(&other->from, &name->from) == 0 &&
-            sync_uuid_compare(&other->to, &name->to) == 0 && is_seen(&all->slots[i])) {
+            sync_uuid_compare(&other->to, &name->to) == 0 && is_seen(all, &all->slots[i])) {
             return true;
         }
     }
@@ -52,7 +54,7 @@ static void effect_add(const struct deleg_slot *slot, struct sync_effects *effec
 sync_status deleg_clear_cache(struct deleg_batch *all, struct sync_error *err)
 {
     for (size_t i = 0; i < all->slot_count; i++) {
-        if (!is_seen(&all->slots[i]) || is_told(all, i)) {
+        if (!is_seen(all, &all->slots[i]) || is_told(all, i)) {
             continue;
         }
         struct sync_effects *effects = deleg_effects(all);

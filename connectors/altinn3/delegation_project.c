@@ -361,9 +361,19 @@ static sync_status check_order(struct deleg_batch *all, const struct deleg_write
 
 /* Ending --------------------------------------------------------------------------------------- */
 
+/* Nothing was taken from Altinn 3, and Altinn 2 does not need it for what was added. */
+static bool adds_what_altinn2_shows(const struct deleg_write *write)
+{
+    const struct delegation_key *key = deleg_key(write->slot);
+    uint64_t lost = key->seen_a3 & ~write->wanted;
+    uint64_t added = write->wanted & ~key->seen_a3;
+    return lost == 0 && (added & ~delegation_shown(key, DELEGATION_A2)) == 0;
+}
+
 static void end_write(struct deleg_batch *all, struct deleg_write *write)
 {
     struct deleg_slot *slot = write->slot;
+    slot->a2_shows = !slot->a3_changed && adds_what_altinn2_shows(write);
     switch (write->act) {
     case DELEG_INSERT:
         slot->row_id = write->id;

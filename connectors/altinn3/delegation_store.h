@@ -14,7 +14,7 @@
 #define DELEG_SOURCE_OFFSET   2 /* DELEGATION_A2 is stored as 2, DELEGATION_A3 as 3 */
 #define DELEG_SYS             9
 
-#define DELEG_SWEEP_KEYS      500   /* keys of one chunk: bounds its transaction */
+#define DELEG_SWEEP_KEYS      500 /* keys of one chunk: bounds its transaction */
 #define DELEG_LEDGER_DAYS     35
 #define DELEG_SCOPE_ID        256 /* text of a scope, with its NUL */
 #define DELEG_CAPTURE_ALTINN3 "altinn3-delegation"
@@ -115,6 +115,7 @@ struct deleg_slot {
     struct delegation_cause cause;  /* … for this reason */
     struct deleg_slot *into;        /* merge: the key of the same parts under the new uuid */
     bool a3_changed;                /* its row was written, or reported by a born event */
+    bool a2_shows;                  /* our write added only what Altinn 2 shows itself (DL-109) */
     bool ours_only;                 /* a merged key: only what we wrote is removed */
     int64_t a3_event_pos;         /* what must be decided before its row is written; 0 = nothing */
     size_t right_room, ref_room;  /* what the records of the batch may add */

@@ -84,6 +84,8 @@
       "A recipient that Altinn 2 has no number for gets no command.")                              \
     X(DL_90, "90", APPLIED, "effect",                                                              \
       "A waiting command that is no longer wanted is withdrawn before anything else.")             \
+    X(DL_109, "109", APPLIED, "effect",                                                            \
+      "A backlog that adds to Altinn 3 what Altinn 2 shows itself clears no cache there.")         \
     X(DL_93, "93", ECHO, "mapping", "An echo whose origin is not in the ledger is counted.")       \
     X(DL_71, "71", APPLIED, "mapping",                                                             \
       "A person who ends the tax package in Altinn 3 ends its role too.")

@@ -16,12 +16,14 @@
 
 #include "own_database.h"
 
-#define SYS_PARTITION   0
-#define A2_TOPIC        "altinn2.delegation.v1"
-#define A3_TOPIC        "altinn3.delegation.v1"
-#define SYS_TOPIC       "sync.delegation-sys.v1"
-#define MESSAGES_TARGET "messages"
-#define SERVICE_TARGET  "skd-migratedcorrespondence-5190-2"
+#define SYS_PARTITION    0
+#define A2_TOPIC         "altinn2.delegation.v1"
+#define A3_TOPIC         "altinn3.delegation.v1"
+#define A2_BACKLOG_TOPIC "altinn2.delegation-backlog.v1"
+#define A3_BACKLOG_TOPIC "altinn3.delegation-backlog.v1"
+#define SYS_TOPIC        "sync.delegation-sys.v1"
+#define MESSAGES_TARGET  "messages"
+#define SERVICE_TARGET   "skd-migratedcorrespondence-5190-2"
 
 extern const struct sync_store sync_store_delegation;
 
@@ -226,8 +228,14 @@ static inline int deleg_stop(void)
 
 /* Changes ------------------------------------------------------------------------------------- */
 
+/* Changes come by the backlog routes from here on, or by the live ones. */
+static bool by_backlog;
+
 static inline const char *topic_of(const struct delegation_change *change)
 {
+    if (by_backlog) {
+        return change->source == DELEGATION_A3 ? A3_BACKLOG_TOPIC : A2_BACKLOG_TOPIC;
+    }
     return change->source == DELEGATION_SYS  ? SYS_TOPIC
            : change->source == DELEGATION_A3 ? A3_TOPIC
                                              : A2_TOPIC;
@@ -235,7 +243,8 @@ static inline const char *topic_of(const struct delegation_change *change)
 
 static inline const struct sync_route *route_of(const struct delegation_change *change)
 {
-    return &deleg_processor->routes[change->source == DELEGATION_A3 ? 1 : 0];
+    int live = change->source == DELEGATION_A3 ? 1 : 0;
+    return &deleg_processor->routes[by_backlog ? live + 2 : live];
 }
 
 /* Moves a change of the small world to today. */

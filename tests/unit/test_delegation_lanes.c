@@ -1,7 +1,7 @@
 /*
  * Shows what may leave for Altinn 2 and what stays: a command is completed and taken once, one that
  * is no longer wanted never leaves, a refusal brings back what was held before, and calls for
- * cached rights join. Needs SYNC_TEST_DSN.
+ * cached rights join, but for those that a backlog does not make. Needs SYNC_TEST_DSN.
  */
 #include "delegation_database.h"
 
@@ -28,6 +28,7 @@ static int stop(void **state)
 static int set_up(void **state)
 {
     (void)state;
+    by_backlog = false;
     sync_arena_init(&lane_arena, lane_memory, sizeof lane_memory);
     (void)snprintf(base.config.bridge_delegation_command_path,
                    sizeof base.config.bridge_delegation_command_path, "/commands");
@@ -243,6 +244,43 @@ static void one_call_clears_the_cache_for_all_that_wait(void **state)
     assert_int_equal(request.body.size, 0);
 }
 
+static struct delegation_change message(int64_t seq, enum delegation_op op, const char *rights,
+                                        const char *rule, int64_t time_s)
+{
+    return world_message("a2.message.1", seq, op, rights, rule, time_s);
+}
+
+/* DL-109. Altinn 2 shows what it granted itself; what it lost, or never had, may lie in its cache.
+ */
+static void a_backlog_clears_no_cache_for_what_altinn2_shows_itself(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    by_backlog = true;
+    assert_non_null(apply_one(message(1, DELEGATION_GRANT, "read", "501", 10)));
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignmentinstance"), 1);
+    assert_int_equal(waiting("altinn2-cache"), 0);
+    assert_non_null(apply_one(message(2, DELEGATION_GRANT, "write", "502", 11)));
+    assert_int_equal(ask("SELECT cardinality(held_a3) FROM sync.deleg_key"), 2);
+    assert_int_equal(waiting("altinn2-cache"), 0); /* the row was changed */
+    assert_non_null(apply_one(message(3, DELEGATION_REVOKE, NULL, "502", 20)));
+    assert_int_equal(ask("SELECT cardinality(held_a3) FROM sync.deleg_key"), 1);
+    assert_int_equal(waiting("altinn2-cache"), 1);
+    by_backlog = false;
+    assert_non_null(apply_one(message(4, DELEGATION_GRANT, "write", "503", 30)));
+    assert_int_equal(waiting("altinn2-cache"), 2); /* live always calls */
+}
+
+/* The backlog of Altinn 3 tells what Altinn 2 never had. */
+static void a_backlog_of_altinn3_clears_the_cache(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    by_backlog = true;
+    assert_non_null(apply_one(world_a3(1, DELEGATION_GRANT, "read", 10)));
+    assert_int_equal(waiting("altinn2-cache"), 1);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup(name, set_up)
@@ -255,6 +293,8 @@ int main(void)
         CASE(without_the_endpoint_a_command_has_no_route),
         CASE(answers_have_their_classes),
         CASE(one_call_clears_the_cache_for_all_that_wait),
+        CASE(a_backlog_clears_no_cache_for_what_altinn2_shows_itself),
+        CASE(a_backlog_of_altinn3_clears_the_cache),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
