@@ -140,7 +140,7 @@ static bool is_end(const struct delegation_change *change)
     return change->kind == DELEGATION_CONTROL && change->op == DELEGATION_END;
 }
 
-/* TICK raises the position of its stream in this partition. */
+/* TICK raises the position of its stream in this partition; the same position again, its time. */
 static sync_status write_positions(struct sync_db *db, struct sync_batch *batch,
                                    struct sync_error *err)
 {
@@ -149,9 +149,10 @@ static sync_status write_positions(struct sync_db *db, struct sync_batch *batch,
         "INSERT INTO sync.stream_pos AS p (stream, topic, partition, pos, pos_time)"
         " SELECT DISTINCT ON (n.stream) n.stream, $4, $5, n.pos, n.pos_time"
         "  FROM unnest($1::text[], $2::int8[], $3::timestamptz[]) AS n (stream, pos, pos_time)"
-        "  ORDER BY n.stream, n.pos DESC"
+        "  ORDER BY n.stream, n.pos DESC, n.pos_time DESC"
         " ON CONFLICT (stream, topic, partition) DO UPDATE SET pos = excluded.pos,"
-        "  pos_time = excluded.pos_time WHERE p.pos < excluded.pos"};
+        "  pos_time = excluded.pos_time"
+        " WHERE (p.pos, p.pos_time) < (excluded.pos, excluded.pos_time)"};
     struct sync_bytes *streams =
         sync_arena_take_array(batch->arena, batch->record_count, sizeof *streams);
     int64_t *positions =

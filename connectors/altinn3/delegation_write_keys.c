@@ -201,42 +201,62 @@ static bool list_has(const struct deleg_missing *list, const struct deleg_missin
 }
 
 struct waits {
-    int64_t *keys;
+    int64_t *keys, *since_us;
     struct sync_bytes *kinds, *ids;
     size_t count, capacity;
+    int64_t now_us;
 };
 
-static bool waits_add(struct sync_arena *arena, struct waits *waits, int64_t key_id,
+static bool waits_grow(struct sync_arena *arena, struct waits *waits)
+{
+    struct waits more = *waits;
+    more.capacity = 2 * waits->capacity + 64;
+    more.keys = sync_arena_take_array(arena, more.capacity, sizeof *more.keys);
+    more.since_us = sync_arena_take_array(arena, more.capacity, sizeof *more.since_us);
+    more.kinds = sync_arena_take_array(arena, more.capacity, sizeof *more.kinds);
+    more.ids = sync_arena_take_array(arena, more.capacity, sizeof *more.ids);
+    if (more.keys == NULL || more.since_us == NULL || more.kinds == NULL || more.ids == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < waits->count; i++) {
+        more.keys[i] = waits->keys[i];
+        more.since_us[i] = waits->since_us[i];
+        more.kinds[i] = waits->kinds[i];
+        more.ids[i] = waits->ids[i];
+    }
+    *waits = more;
+    return true;
+}
+
+/* A key waits since the event was captured that made its write due: the watermark of its resource
+ * must not pass it. */
+static int64_t since_when(const struct deleg_slot *slot, int64_t now_us)
+{
+    int64_t captured_us = deleg_key(slot)->cause.capture_us;
+    return captured_us > 0 && captured_us < now_us ? captured_us : now_us;
+}
+
+static bool waits_add(struct sync_arena *arena, struct waits *waits, const struct deleg_slot *slot,
                       const struct deleg_missing *missing)
 {
-    if (waits->count == waits->capacity) {
-        struct waits more = {.capacity = 2 * waits->capacity + 64, .count = waits->count};
-        more.keys = sync_arena_take_array(arena, more.capacity, sizeof *more.keys);
-        more.kinds = sync_arena_take_array(arena, more.capacity, sizeof *more.kinds);
-        more.ids = sync_arena_take_array(arena, more.capacity, sizeof *more.ids);
-        if (more.keys == NULL || more.kinds == NULL || more.ids == NULL) {
-            return false;
-        }
-        for (size_t i = 0; i < waits->count; i++) {
-            more.keys[i] = waits->keys[i];
-            more.kinds[i] = waits->kinds[i];
-            more.ids[i] = waits->ids[i];
-        }
-        *waits = more;
+    if (waits->count == waits->capacity && !waits_grow(arena, waits)) {
+        return false;
     }
-    waits->keys[waits->count] = key_id;
+    waits->keys[waits->count] = slot->key_id;
+    waits->since_us[waits->count] = since_when(slot, waits->now_us);
     waits->kinds[waits->count] = sync_bytes_text(missing->kind);
     waits->ids[waits->count++] = missing->id;
     return true;
 }
 
 /* Rows of one list that the other does not have. */
-static bool waits_differ(struct sync_arena *arena, int64_t key_id, const struct deleg_missing *list,
-                         const struct deleg_missing *other, struct waits *waits)
+static bool waits_differ(struct sync_arena *arena, const struct deleg_slot *slot,
+                         const struct deleg_missing *list, const struct deleg_missing *other,
+                         struct waits *waits)
 {
     bool fits = true;
     for (; list != NULL && fits; list = list->next) {
-        fits = list_has(other, list) || waits_add(arena, waits, key_id, list);
+        fits = list_has(other, list) || waits_add(arena, waits, slot, list);
     }
     return fits;
 }
@@ -246,11 +266,14 @@ static const struct sync_statement end_statement = {
     "DELETE FROM sync.pending w USING unnest($1::int8[], $2::text[], $3::text[])"
     "  AS n (key_id, kind, id) WHERE w.key_id = n.key_id AND w.dependency_kind = n.kind"
     "  AND w.dependency_id = n.id"};
+/* What a key waits for may change; since when it waits does not. */
 static const struct sync_statement begin_statement = {
     "delegation_begin_waits",
     "INSERT INTO sync.pending (key_id, dependency_kind, dependency_id, since)"
-    " SELECT n.key_id, n.kind, n.id, $4 FROM unnest($1::int8[], $2::text[], $3::text[])"
-    "  AS n (key_id, kind, id) ON CONFLICT DO NOTHING"};
+    " SELECT n.key_id, n.kind, n.id, least(n.since,"
+    "   (SELECT min(w.since) FROM sync.pending w WHERE w.key_id = n.key_id))"
+    "  FROM unnest($1::int8[], $2::text[], $3::text[], $4::timestamptz[])"
+    "  AS n (key_id, kind, id, since) ON CONFLICT DO NOTHING"};
 
 static void waits_params(const struct waits *waits, struct sync_params *params)
 {
@@ -263,7 +286,7 @@ static void waits_params(const struct waits *waits, struct sync_params *params)
 static sync_status write_waits(struct deleg_batch *all, struct deleg_asks *asks,
                                struct sync_error *err)
 {
-    struct waits begin = {.count = 0}, end = {.count = 0};
+    struct waits begin = {.now_us = all->batch->now_us}, end = begin;
     struct sync_arena *arena = all->batch->arena;
     for (size_t i = 0; i < all->slot_count; i++) {
         struct deleg_slot *slot = &all->slots[i];
@@ -276,18 +299,18 @@ static sync_status write_waits(struct deleg_batch *all, struct deleg_asks *asks,
             return status;
         }
         const struct deleg_missing *now = key->pending ? slot->missing : NULL;
-        if (!waits_differ(arena, slot->key_id, now, slot->recorded, &begin) ||
-            !waits_differ(arena, slot->key_id, slot->recorded, now, &end)) {
+        if (!waits_differ(arena, slot, now, slot->recorded, &begin) ||
+            !waits_differ(arena, slot, slot->recorded, now, &end)) {
             return full(err);
         }
-    }
-    if (end.count > 0) {
-        waits_params(&end, deleg_ask(all, asks, &end_statement, NULL));
     }
     if (begin.count > 0) {
         struct sync_params *params = deleg_ask(all, asks, &begin_statement, NULL);
         waits_params(&begin, params);
-        sync_params_time(params, all->batch->now_us);
+        sync_params_time_array(params, begin.since_us, NULL, begin.count);
+    }
+    if (end.count > 0) {
+        waits_params(&end, deleg_ask(all, asks, &end_statement, NULL));
     }
     return SYNC_OK;
 }

@@ -205,6 +205,9 @@ static void a_client_role_waits_for_its_relation_and_is_written_then(void **stat
         ask_text("SELECT string_agg(dependency_kind || ':' || dependency_id, ',')"
                  " FROM sync.pending"),
         ask_text("SELECT 'relation:%s/%s/regnskapsforer'", id_text(&world_f), id_text(&world_g)));
+    /* Since the event was captured: no watermark passes what is decided and not written. */
+    assert_int_equal(ask("SELECT (extract(epoch FROM since) * 1000000)::int8 FROM sync.pending"),
+                     base.base_us + 10000000LL);
     insert_relation(&world_f, &world_g);
     sweep_all();
     assert_int_equal(ask("SELECT count(*) FROM dbo.delegationpackage p JOIN dbo.delegation d"
@@ -326,6 +329,30 @@ static void a_merged_party_takes_its_keys_and_rows_along(void **state)
     assert_int_equal(ask("SELECT count(*) FROM dbo.assignmentresource"), 0);
 }
 
+/* An idle stream says the same position again: it was complete up to the later time, too. */
+static void a_tick_of_the_same_position_moves_its_time_alone(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    static const struct {
+        int64_t seq;
+        int second;
+        int64_t position;
+        int time;
+    } ticks[] = {{500, 10, 500, 10}, {500, 15, 500, 15}, {500, 12, 500, 15}, {499, 20, 500, 15}};
+    for (size_t i = 0; i < sizeof ticks / sizeof ticks[0]; i++) {
+        struct delegation_change c = world_event("a2.rule.1", ticks[i].seq, DELEGATION_CONTROL,
+                                                 DELEGATION_TICK, ticks[i].second);
+        c.from = c.to = (struct delegation_name){.present = false};
+        one(c, "DL-104");
+        assert_int_equal(ask("SELECT pos FROM sync.stream_pos WHERE stream = 'a2.rule.1'"),
+                         ticks[i].position);
+        assert_int_equal(ask("SELECT (extract(epoch FROM pos_time) * 1000000)::int8"
+                             " FROM sync.stream_pos WHERE stream = 'a2.rule.1'"),
+                         base.base_us + ticks[i].time * 1000000LL);
+    }
+}
+
 static void a_tick_raises_the_position_and_an_end_counts(void **state)
 {
     (void)state;
@@ -369,6 +396,7 @@ int main(void)
         CASE(a_row_that_nobody_told_of_is_not_overwritten),
         CASE(a_merged_party_takes_its_keys_and_rows_along),
         CASE(a_tick_raises_the_position_and_an_end_counts),
+        CASE(a_tick_of_the_same_position_moves_its_time_alone),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
