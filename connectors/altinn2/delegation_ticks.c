@@ -82,7 +82,8 @@ static sync_status tick(struct delegation_capture *capture, struct sync_error *e
     struct delegation_control control = {.source = DELEGATION_A2,
                                          .weak = true,
                                          .seq = run.first,
-                                         .capture_time_us = push->captured_at_us};
+                                         .capture_time_us =
+                                             push_table_taken_us(&capture->shell->pushes)};
     struct delegation_marks marks = {.topic = &capture->shell->topics[DELEGATION_LIVE],
                                      .streams = {rule, message},
                                      .stream_count = 2,
@@ -99,7 +100,8 @@ static sync_status tick(struct delegation_capture *capture, struct sync_error *e
 /*
  * The position is the newest number handed out: what has it or a lower one was handed to the poll
  * thread before this mark, which takes places in their order, so it stands before the mark in every
- * partition. A mark that is still on its way makes the next one wait.
+ * partition. The time is that of the earliest call without a number: nothing that came before it is
+ * missing. A mark that is still on its way makes the next one wait.
  */
 sync_status delegation_idle(void *part, int64_t now_us, struct sync_error *err)
 {

@@ -1,7 +1,8 @@
 /*
  * Watermarks: what the tables of the home database say about each resource, as records. A record
  * that is held or set aside counts for the resource that it names; one that cannot be read may be
- * about any, and counts for all. Not here: when a service opens.
+ * about any, and counts for all. The time of a resource stops before the oldest of what waits for
+ * it. Not here: when a service opens.
  */
 #include "delegation_watermark.h"
 
@@ -20,6 +21,8 @@
 #define CHUNK         500   /* records made at once */
 #define RECORD_BYTES  1536
 #define WAITING_MAX   20000 /* held or parked records that are read; more count for all */
+/* How long before its place on the topic a record may have been captured: delivery.timeout.ms. */
+#define DELIVERY_US   120000000LL
 #define QUERY_MS      10000
 #define HEADERS       7
 
@@ -74,24 +77,26 @@ static const struct sync_statement resources_statement = {
     " count(*) FILTER (WHERE counted IS NOT NULL AND decided >= counted) AS ended"
     " FROM sync.snapshot WHERE topic = $1 GROUP BY resource, snapshot_id),"
     " newest AS (SELECT DISTINCT ON (resource) * FROM snapshots"
-    " ORDER BY resource, pos DESC NULLS LAST),"
-    " waiting AS (SELECT k.target, count(DISTINCT k.key_id) AS n FROM sync.pending AS p"
-    " JOIN sync.deleg_key AS k USING (key_id) WHERE k.kind IN (0, 1) GROUP BY k.target)"
-    " SELECT r.resource, r.service_code, r.edition, n.resource IS NOT NULL, n.pos, n.ended,"
-    " coalesce(w.n, 0) FROM sync.resource_state AS r"
-    " LEFT JOIN newest AS n ON n.resource = r.resource"
-    " LEFT JOIN waiting AS w ON w.target = r.resource"
+    " ORDER BY resource, pos DESC NULLS LAST)"
+    " SELECT r.resource, r.service_code, r.edition, n.resource IS NOT NULL, n.pos, n.ended"
+    " FROM sync.resource_state AS r LEFT JOIN newest AS n ON n.resource = r.resource"
     " ORDER BY r.resource COLLATE \"C\" LIMIT $2"};
 static const struct sync_statement live_statement = {
     "watermark_live",
     "SELECT count(*), min(p.pos), min(p.pos_time) FROM sync.stream_pos AS p, sync.source AS s"
     " WHERE s.name = $2 AND p.topic = $1"
     " AND p.stream IN ('a2.rule.' || s.generation, 'a2.message.' || s.generation)"};
-static const struct sync_statement held_statement = {
-    "watermark_held", "SELECT record, count(*) OVER () FROM sync.hold LIMIT $1"};
-static const struct sync_statement parked_statement = {
-    "watermark_parked", "SELECT CASE WHEN sealed THEN NULL ELSE record END, count(*) OVER ()"
-                        " FROM sync.parked WHERE state = 0 LIMIT $1"};
+/* One statement sees one moment: what goes from one table to another is in one of them. */
+static const struct sync_statement waiting_statement = {
+    "watermark_waiting",
+    "(SELECT 0 AS place, record, NULL::text AS target, count(*) OVER () AS n,"
+    " min(appended_at) OVER () AS oldest, false AS unknown FROM sync.hold LIMIT $1)"
+    " UNION ALL (SELECT 1, CASE WHEN sealed THEN NULL ELSE record END, NULL, count(*) OVER (),"
+    " min(appended_at) OVER (), bool_or(appended_at IS NULL) OVER ()"
+    " FROM sync.parked WHERE state = 0 LIMIT $1)"
+    " UNION ALL SELECT 2, NULL, k.target, count(DISTINCT k.key_id), min(p.since), false"
+    " FROM sync.pending AS p JOIN sync.deleg_key AS k USING (key_id) WHERE k.kind IN (0, 1)"
+    " GROUP BY k.target"};
 
 /* Reading. */
 
@@ -105,7 +110,7 @@ static void take_text(const struct sync_result *result, int row, int column, cha
 static void take_resource(const struct sync_result *result, int row, int partitions,
                           struct resource *ret_resource)
 {
-    struct resource resource = {.mark.pending = sync_result_int8(result, row, 6)};
+    struct resource resource = {.mark.held = 0};
     struct mark *mark = &resource.mark;
     take_text(result, row, 0, resource.id, sizeof resource.id);
     mark->has_service = mark->has_edition = !sync_result_is_null(result, row, 1);
@@ -199,9 +204,9 @@ static struct resource *find_service(struct delegation_watermark *w, const char 
     return NULL;
 }
 
-/* Which resource a waiting record is about; all: it could not be read. */
+/* Which resource a waiting record is about, and when it was captured; all: it could not be read. */
 static struct resource *resource_of(struct delegation_watermark *w, struct sync_bytes record,
-                                    bool *ret_all)
+                                    bool *ret_all, int64_t *ret_captured_us)
 {
     struct delegation_change change;
     struct sync_error ignored;
@@ -211,6 +216,7 @@ static struct resource *resource_of(struct delegation_watermark *w, struct sync_
     if (*ret_all || !change.has_target) {
         return NULL;
     }
+    *ret_captured_us = change.capture_time_us;
     if (change.target_kind == DELEGATION_TARGET_RESOURCE && change.has_target_id) {
         return fields_canonical(change.target_id, text, sizeof text) ? find_resource(w, text)
                                                                      : NULL;
@@ -222,42 +228,93 @@ static struct resource *resource_of(struct delegation_watermark *w, struct sync_
                : NULL;
 }
 
-static sync_status count_waiting(struct delegation_watermark *w,
-                                 const struct sync_statement *statement, bool held,
-                                 struct sync_error *err)
+enum place { PLACE_HOLD, PLACE_PARKED, PLACE_PENDING, PLACES };
+
+/* Something waits since then: counts it, and its resource is not caught up any further. */
+static void add_waiting(struct mark *mark, enum place place, int64_t count, int64_t since_us)
 {
+    int64_t *const counts[PLACES] = {&mark->held, &mark->parked, &mark->pending};
+    *counts[place] += count;
+    mark->live_time_us = mark->live_time_us > since_us ? since_us : mark->live_time_us;
+    mark->has_live_time = mark->has_live_time && since_us != INT64_MIN;
+}
+
+/* What may be about any resource. */
+struct unread {
+    int64_t count, since_us; /* INT64_MIN: nobody knows since when */
+};
+
+/* A held or parked record. Beyond WAITING_MAX they are not read: their number is known. */
+static void take_record(struct delegation_watermark *w, const struct sync_result *result, int row,
+                        int64_t left, struct unread *unread)
+{
+    enum place place = (enum place)sync_result_int4(result, row, 0);
+    bool dated = !sync_result_is_null(result, row, 4) && !sync_result_bool(result, row, 5);
+    struct sync_bytes record = sync_result_is_null(result, row, 1)
+                                   ? (struct sync_bytes){NULL, 0}
+                                   : sync_result_bytes(result, row, 1);
+    int64_t captured_us = 0;
+    bool any = false;
+    struct resource *resource = resource_of(w, record, &any, &captured_us);
+    if (resource) {
+        add_waiting(&resource->mark, place, 1, captured_us);
+    }
+    unread->count += left + any;
+    if (left > 0 || any) {
+        unread->since_us = dated ? sync_result_time(result, row, 4) - DELIVERY_US : INT64_MIN;
+    }
+}
+
+static void take_pending(struct delegation_watermark *w, const struct sync_result *result, int row)
+{
+    char target[DELEGATION_TARGET_SIZE];
+    take_text(result, row, 2, target, sizeof target);
+    struct resource *resource = find_resource(w, target);
+    if (resource) {
+        add_waiting(&resource->mark, PLACE_PENDING, sync_result_int8(result, row, 3),
+                    sync_result_time(result, row, 4));
+    }
+}
+
+static sync_status read_waiting(struct delegation_watermark *w, struct sync_error *err)
+{
+    struct unread unread[PLACES] = {{0}};
+    bool seen[PLACES] = {false};
     struct sync_params params = resolver_params(w->resolver);
     sync_params_int8(&params, WAITING_MAX);
     SYNC_RESULT result = {0};
-    sync_status status =
-        resolver_exec_within(w->resolver, QUERY_MS, statement, &params, &result, err);
+    sync_status status = resolver_exec_within(w->resolver, QUERY_MS, &waiting_statement, &params,
+                                              &result, err);
     if (!sync_is_ok(status)) {
         return sync_wrap(err, "read what waits");
     }
-    int64_t all = result.rows > 0 ? sync_result_int8(&result, 0, 1) - result.rows : 0;
     for (int row = 0; row < result.rows; row++) {
-        struct sync_bytes record = sync_result_is_null(&result, row, 0)
-                                       ? (struct sync_bytes){NULL, 0}
-                                       : sync_result_bytes(&result, row, 0);
-        bool any = false;
-        struct resource *resource = resource_of(w, record, &any);
-        all += any;
-        if (resource) {
-            *(held ? &resource->mark.held : &resource->mark.parked) += 1;
+        enum place place = (enum place)sync_result_int4(&result, row, 0);
+        int64_t more = sync_result_int8(&result, row, 3) - WAITING_MAX;
+        if (place == PLACE_PENDING) {
+            take_pending(w, &result, row);
+            continue;
         }
+        take_record(w, &result, row, !seen[place] && more > 0 ? more : 0, &unread[place]);
+        seen[place] = true;
     }
-    for (size_t i = 0; i < w->count && all > 0; i++) {
-        *(held ? &w->resources[i].mark.held : &w->resources[i].mark.parked) += all;
+    for (size_t i = 0; i < w->count; i++) {
+        for (int place = PLACE_HOLD; place <= PLACE_PARKED; place++) {
+            if (unread[place].count > 0) {
+                add_waiting(&w->resources[i].mark, (enum place)place, unread[place].count,
+                            unread[place].since_us);
+            }
+        }
     }
     return SYNC_OK;
 }
 
+/* The positions first: what waits at or below them is found afterwards. */
 static sync_status read_marks(struct delegation_watermark *w, struct sync_error *err)
 {
     sync_status status = read_resources(w, err);
     status = sync_is_ok(status) ? read_live(w, err) : status;
-    status = sync_is_ok(status) ? count_waiting(w, &held_statement, true, err) : status;
-    return sync_is_ok(status) ? count_waiting(w, &parked_statement, false, err) : status;
+    return sync_is_ok(status) ? read_waiting(w, err) : status;
 }
 
 /* Publishing. */

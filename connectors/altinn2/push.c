@@ -98,6 +98,15 @@ static struct push *earliest(struct push_table *table, enum push_stage stage)
     return found;
 }
 
+int64_t push_table_taken_us(struct push_table *table)
+{
+    pthread_mutex_lock(&table->lock);
+    const struct push *waiting = earliest(table, PUSH_WAITING);
+    int64_t at_us = waiting ? waiting->captured_at_us : sync_clock_wall_us();
+    pthread_mutex_unlock(&table->lock);
+    return at_us;
+}
+
 static struct timespec after(int timeout_ms)
 {
     int64_t until_us = sync_clock_monotonic_us() + (int64_t)timeout_ms * 1000;

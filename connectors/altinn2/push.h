@@ -99,6 +99,13 @@ void push_release(struct push_table *table, struct push *push);
 void push_end(struct push_table *table, struct push *push, int code, const char *pointer,
               const char *detail);
 
+/*
+ * The time up to which the stream thread has taken every call: now, or when the earliest one came
+ * that still waits for it.
+ * Blocks: no.  Units: wall clock, microseconds since 1970.
+ */
+int64_t push_table_taken_us(struct push_table *table);
+
 /* 503 to every open request that came before deadline_us (monotonic). Returns how many. */
 size_t push_table_expire(struct push_table *table, int64_t deadline_us);
 /* Requests that are not answered. */
