@@ -63,6 +63,19 @@ GRANT SELECT ON dbo_history.auditassignment, dbo_history.auditassignmentresource
                 dbo_history.auditdelegation, dbo_history.auditdelegationpackage,
                 dbo_history.auditrole, dbo_history.auditresource, dbo_history.auditpackage TO altinn_sync_capture;
 
+-- Capture altinn2-delegation ---------------------------------------------------------------------------------------------
+-- It numbers calls and exports and keeps its place in the role feed. For the watermark it looks at what waits; a record
+-- that is held or set aside says itself which resource it is about.
+
+GRANT SELECT, INSERT, UPDATE ON sync.source, sync.backfill, sync.export, sync.export_row, sync.export_count
+    TO altinn_sync_receiver;
+GRANT SELECT, INSERT ON sync.source_gap TO altinn_sync_receiver;
+GRANT SELECT ON sync.resource_state, sync.snapshot, sync.stream_pos, sync.pending TO altinn_sync_receiver;
+GRANT SELECT (record, appended_at) ON sync.hold TO altinn_sync_receiver;
+GRANT SELECT (record, appended_at, sealed, state) ON sync.parked TO altinn_sync_receiver;
+GRANT SELECT (key_id, kind, target) ON sync.deleg_key TO altinn_sync_receiver;              -- who has what is not its business
+GRANT SELECT (id, partyid, userid) ON dbo.entity TO altinn_sync_receiver;                   -- numbers, nobody's name
+
 -- Looking: no bytes of records -------------------------------------------------------------------------------------------
 
 GRANT SELECT ON sync.topic, sync.partition_owner, sync.outcome_count, sync.target, sync.source, sync.source_gap,

@@ -6,6 +6,7 @@ import http.server
 import json
 import os
 import random
+import re
 import sys
 import threading
 import time
@@ -33,6 +34,13 @@ def size(test, proof):
 def check(condition, sentence):
     if not condition:
         raise Failed(sentence)
+
+
+def login(dsn, role):
+    """The DSN of a stack for another role of its server."""
+    changed = re.sub(r"//[^@/]*@", f"//{role}@", dsn)
+    check(role in changed, "the DSN of the stack takes another role")
+    return changed
 
 
 def a3_id(a2_id):

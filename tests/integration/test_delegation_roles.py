@@ -3,13 +3,12 @@
 On the embedded broker: what is shown is the database's side."""
 import json
 import os
-import re
 import time
 
 import psycopg2
 
 from delegation_world import DelegationWorld
-from harness import check, run, wait_until
+from harness import check, login, run, wait_until
 
 CAPTURE = "altinn3-delegation"
 FIRST = 50001  # the first party
@@ -24,6 +23,17 @@ FORBIDDEN = {
         "DELETE FROM sync.backfill_sent",
         "SELECT effective FROM sync.deleg_key",
         "UPDATE sync.partition_owner SET position = 0",
+        "SELECT pg_replication_origin_session_setup('sync:delegation-to-altinn3:1')",
+    ],
+    "altinn-sync-altinn2-delegation": [
+        "SELECT name FROM dbo.entity",
+        "SELECT effective FROM sync.deleg_key",
+        "SELECT id FROM dbo.assignment",
+        "DELETE FROM sync.export",
+        "DELETE FROM sync.source_gap",
+        "UPDATE sync.source_gap SET closed_at = now()",
+        "UPDATE sync.parked SET state = 1",
+        "UPDATE sync.stream_pos SET pos = 0",
         "SELECT pg_replication_origin_session_setup('sync:delegation-to-altinn3:1')",
     ],
     "altinn-sync-delegation-to-altinn3": [
@@ -59,17 +69,11 @@ FORBIDDEN = {
 }
 
 
-def dsn_of(stack, role):
-    dsn = re.sub(r"//[^@/]*@", f"//{role}@", stack.authorization_dsn)
-    check(role in dsn, "the DSN of the stack takes another role")
-    return dsn
-
-
 def config_of(stack, role):
     """The only home that it names is authorization."""
     with open(stack.world.config, encoding="utf-8") as handle:
         sections = json.load(handle)
-    sections["database"] = {**sections["database"], "dsn": "", "authorization_dsn": dsn_of(stack, role)}
+    sections["database"] = {**sections["database"], "dsn": "", "authorization_dsn": login(stack.authorization_dsn, role)}
     return stack.world.write(role, sections)
 
 
@@ -121,7 +125,7 @@ def an_operator_orders_a_load_and_a_viewer_watches_it(stack):
 
 def what_a_role_must_not_do_is_denied(stack):
     for role, statements in FORBIDDEN.items():
-        connection = psycopg2.connect(dsn_of(stack, role))
+        connection = psycopg2.connect(login(stack.authorization_dsn, role))
         connection.autocommit = True
         for statement in statements:
             try:

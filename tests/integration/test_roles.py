@@ -3,13 +3,12 @@
 On the embedded broker: what is shown is the database's side."""
 import json
 import os
-import re
 import time
 
 import psycopg2
 
-from harness import (CONFIRMED, PURGED_BY_OWNER, READ, Bridge, a3_id, a3_rows, act3, check, insert_message, insert_party, party, push, run,
-                     wait_until)
+from harness import (CONFIRMED, PURGED_BY_OWNER, READ, Bridge, a3_id, a3_rows, act3, check, insert_message, insert_party, login, party, push,
+                     run, wait_until)
 from world import World
 
 P = party(1)
@@ -70,16 +69,10 @@ FORBIDDEN = {
 }
 
 
-def dsn_of(stack, role):
-    dsn = re.sub(r"//[^@/]*@", f"//{role}@", stack.dsn) if "://" in stack.dsn else f"{stack.dsn} user={role}"
-    check(role in dsn, "the DSN of the stack takes another role")
-    return dsn
-
-
 def config_of(stack, role):
     with open(stack.config, encoding="utf-8") as handle:
         sections = json.load(handle)
-    sections["database"]["dsn"] = dsn_of(stack, role)
+    sections["database"]["dsn"] = login(stack.dsn, role)
     path = os.path.join(stack.directory, f"{role}.yaml")
     with open(path, "w", encoding="utf-8") as handle:
         json.dump(sections, handle)
@@ -157,7 +150,7 @@ def an_operator_opens_a_closed_lane_with_a_role_of_its_own(stack):
 
 def what_a_role_must_not_do_is_denied(stack):
     for role, statements in FORBIDDEN.items():
-        connection = psycopg2.connect(dsn_of(stack, role))
+        connection = psycopg2.connect(login(stack.dsn, role))
         connection.autocommit = True
         for statement in statements:
             try:
