@@ -8,7 +8,7 @@ import struct
 
 from harness import ROOT, check
 
-SCHEMA = os.path.join(ROOT, "schemas/no/altinn/sync/DelegationChange.avsc")
+CHANGE, WATERMARK = "DelegationChange", "DelegationWatermark"
 
 
 class Reader:
@@ -71,16 +71,16 @@ def declare(kind, names):
 
 
 @functools.lru_cache
-def schema_and_names():
-    with open(SCHEMA, encoding="utf-8") as handle:
+def schema_and_names(name):
+    with open(os.path.join(ROOT, f"schemas/no/altinn/sync/{name}.avsc"), encoding="utf-8") as handle:
         schema = json.load(handle)
     names = {}
     declare(schema, names)
     return schema, names
 
 
-def decode(data):
-    schema, names = schema_and_names()
+def decode(data, name=CHANGE):
+    schema, names = schema_and_names(name)
     check(data[:2] == b"\xc3\x01", "framed by a fingerprint")
     reader = Reader(data[10:])
     value = read_value(reader, schema, names)
@@ -142,8 +142,9 @@ def partition_records(directory):
             at += 12 + size
 
 
-def records(stack, topic):
-    """Every record that stands there now, in order of its partition: partition, offset, key, headers, value (the decoded change)."""
+def records(stack, topic, schema=CHANGE):
+    """Every record that stands there now, in order of its partition: partition, offset, key, headers, value (decoded by the schema of
+    this name)."""
     base = os.path.join(stack.kafka_directory, "data")
     found = []
     for name in sorted(os.listdir(base)):
@@ -151,6 +152,7 @@ def records(stack, topic):
             partition = int(name.rpartition("-")[2])
             rows = list(partition_records(os.path.join(base, name)))
             check([row[0] for row in rows] == list(range(len(rows))), f"{name}: the offsets are dense")
-            found += [{"partition": partition, "offset": offset, "key": key and key.decode(), "headers": headers, "value": decode(value)}
+            found += [{"partition": partition, "offset": offset, "key": key and key.decode(), "headers": headers,
+                       "value": decode(value, schema)}
                       for offset, key, value, headers in rows]
     return found
