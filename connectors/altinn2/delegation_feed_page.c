@@ -57,6 +57,18 @@ static int place_of(const struct sync_json *value, const char *const *names, siz
 }
 
 /* A type that is not known is passed on as it stands: the rules park it. */
+/* The beginning of a text, whole characters only. */
+static struct sync_bytes cut(struct sync_bytes text, size_t size_max)
+{
+    if (text.size > size_max) {
+        text.size = size_max;
+        while (text.size > 0 && (text.data[text.size] & 0xC0) == 0x80) {
+            text.size--;
+        }
+    }
+    return text;
+}
+
 static void read_type(struct reading *r, const struct fields *fields, struct delegation_name *to)
 {
     const struct sync_json *value = fields_get(fields, "toUserType");
@@ -73,7 +85,7 @@ static void read_type(struct reading *r, const struct fields *fields, struct del
         (void)snprintf(number, sizeof number, "%" PRId64, read);
         text = sync_bytes_text(number);
     }
-    text.size = text.size > DELEGATION_TYPE_SIZE_MAX ? DELEGATION_TYPE_SIZE_MAX : text.size;
+    text = cut(text, DELEGATION_TYPE_SIZE_MAX);
     to->has_type = true;
     to->type = known >= 0 ? text : keep(r, text.size > 0 ? text : sync_bytes_text("?"));
 }

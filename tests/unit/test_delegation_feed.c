@@ -161,6 +161,8 @@ static void an_event_with_a_broken_member_is_kept_and_no_grant(void **state)
     }
 }
 
+#define A60 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 static void types_of_users_are_names_or_numbers_and_unknown_ones_stay(void **state)
 {
     (void)state;
@@ -172,6 +174,9 @@ static void types_of_users_are_names_or_numbers_and_unknown_ones_stay(void **sta
                 {"\"PSAN\"", "PSAN"},
                 {"7", "7"},
                 {"\"Robot\"", "Robot"},
+                /* Longer than any: whole characters of it, or no record could be made of it. */
+                {"\"" A60 "ab\u00e6rs\"", A60 "ab"},
+                {"\"" A60 "abc\u00e6rs\"", A60 "abc"},
                 {"\"\"", "?"},
                 {"{}", "?"},
                 {"null", NULL}};
