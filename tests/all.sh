@@ -87,7 +87,7 @@ threads() {
 part_sim() { step "enumerator: every small world" tests/sim/run.sh; }
 fuzz_all() { # all targets side by side: each is one thread, and the time is what finds
     local target code=0 pids=()
-    for target in datum schema pgoutput topics client; do
+    for target in datum schema pgoutput topics client calls rows; do
         tests/fuzz/run.sh "$target" &
         pids+=($!)
     done
@@ -96,7 +96,7 @@ fuzz_all() { # all targets side by side: each is one thread, and the time is wha
 }
 part_fuzz() {
     step "build: fuzz targets" configure_and_build fuzz
-    step "fuzz: datum, schema, pgoutput, topics.yaml, client.properties" env SYNC_FUZZ_SECONDS=$((60 * 4 / $(nproc))) bash -c \
+    step "fuzz: datum, schema, pgoutput, topics.yaml, client.properties, calls of Altinn 2, rows of Altinn 3" env SYNC_FUZZ_SECONDS=$((60 * 4 / $(nproc))) bash -c \
         "$(declare -f fuzz_all); fuzz_all"
 }
 part_embedded() {

@@ -138,14 +138,17 @@ static sync_status find_actions(struct delegation_capture *capture, struct deleg
 
 /* Plans: what a call becomes. */
 
-/* Memory of everything that the call's records need, kept until they are
- * produced. */
+size_t delegation_plan_size(const struct delegation_call *call)
+{
+    size_t events = call->rule_count + 1;
+    return 2 * delegation_events_size(call) +
+           events * (DELEGATION_RECORD_BYTES + sizeof(struct sync_kafka_record) + 128);
+}
+
+/* Kept until the records are produced. */
 static sync_status take_memory(struct delegation_plan *plan, struct sync_error *err)
 {
-    const struct delegation_call *call = plan->call;
-    size_t events = call->rule_count + 1;
-    size_t size = 2 * delegation_events_size(call) +
-                  events * (DELEGATION_RECORD_BYTES + sizeof(struct sync_kafka_record) + 128);
+    size_t size = delegation_plan_size(plan->call);
     plan->push->memory = malloc(size);
     if (!plan->push->memory) {
         return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_MEMORY_LIMIT, "make records: no memory");

@@ -20,6 +20,9 @@ struct delegation_plan {
     int64_t *numbers;               /* of an export: of each event */
 };
 
+/* Bytes of memory that the plan of a call and its records need at most. */
+size_t delegation_plan_size(const struct delegation_call *call);
+
 /*
  * Plans a call that makes events: counts them and prepares code and body of the answer.
  * Owns:   what it takes belongs to the push.  Blocks: for look-ups.

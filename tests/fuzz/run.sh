@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs one fuzz target: run.sh datum|schema|pgoutput|topics|client. SYNC_FUZZ_SECONDS bounds it (60),
+# Runs one fuzz target: run.sh datum|schema|pgoutput|topics|client|calls|rows. SYNC_FUZZ_SECONDS bounds it (60),
 # SYNC_TEST_SEED repeats it. What it finds stays in build/fuzz/found; seeds lie in corpus/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-target=${1:?which target: datum, schema, pgoutput, topics or client}
+target=${1:?which target: datum, schema, pgoutput, topics, client, calls or rows}
 program=build/fuzz/tests/fuzz/fuzz_$target
 [ -x "$program" ] || { echo "build it first: cmake --preset fuzz && cmake --build --preset fuzz" >&2; exit 2; }
 seeds=tests/fuzz/corpus/$target
@@ -11,14 +11,16 @@ grown=build/fuzz/corpus/$target
 found=build/fuzz/found
 mkdir -p "$grown" "$found"
 log=build/fuzz/$target.log
-# The largest input of each target: a few records, a schema at its bound, a file at its bound.
+# The largest input of each target: a few records, a schema or a file at its bound, a call, a few rows.
 case $target in
 datum) longest=8192 ;;
 schema) longest=65600 ;;
 pgoutput) longest=16384 ;;
 topics) longest=65536 ;;
 client) longest=65600 ;;
-*) echo "unknown target '$target': datum, schema, pgoutput, topics or client" >&2; exit 2 ;;
+calls) longest=32768 ;;
+rows) longest=16384 ;;
+*) echo "unknown target '$target': datum, schema, pgoutput, topics, client, calls or rows" >&2; exit 2 ;;
 esac
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:quarantine_size_mb=16
 export UBSAN_OPTIONS=print_stacktrace=1
