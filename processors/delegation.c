@@ -444,12 +444,11 @@ static sync_status fold_scope(struct delegation_state *state,
 }
 
 /* A revoke that cannot act alarms at once, and so do ids that contradict. */
-static void alarm_of(struct delegation_state *state, const struct delegation_change *change,
-                     const struct sync_fold *fold)
+static void alarm_of(const struct delegation_change *change, struct sync_fold *fold)
 {
     bool waits = fold->outcome == HELD || fold->outcome == PARKED;
     bool ends = change->op == DELEGATION_REVOKE || change->op == DELEGATION_REVOKE_ALL;
-    state->alarm = (waits && ends) || strcmp(fold->rule, rules[DL_04].id) == 0;
+    fold->alarm = (waits && ends) || strcmp(fold->rule, rules[DL_04].id) == 0;
 }
 
 /* DL-03: rights without a counterpart are set aside, the others count. */
@@ -501,14 +500,13 @@ static sync_status fold(const struct sync_route *route, void *entity, const void
     struct delegation_state *state = entity;
     const struct delegation_change *change = input;
     state->unmapped = 0;
-    state->alarm = false;
     if (change->kind != DELEGATION_CONTROL && is_duplicate(state, change, ctx)) {
         *ret_fold = delegation_by(DL_01);
         return SYNC_OK;
     }
     sync_status status = fold_checked(state, change, ret_fold, ret_effects, err);
     if (sync_is_ok(status)) {
-        alarm_of(state, change, ret_fold);
+        alarm_of(change, ret_fold);
     }
     return status;
 }
@@ -537,7 +535,11 @@ static bool intake(const struct sync_route *route, const void *input,
                    const struct sync_context *ctx, struct sync_fold *ret_fold)
 {
     (void)route;
-    return delegation_check(input, ctx, ret_fold);
+    if (!delegation_check(input, ctx, ret_fold)) {
+        return false;
+    }
+    alarm_of(input, ret_fold);
+    return true;
 }
 
 static sync_status difference(const struct sync_route *route, void *entity,

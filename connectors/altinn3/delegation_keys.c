@@ -183,7 +183,7 @@ static sync_status make_keys(struct deleg_batch *all, const struct columns *colu
     "k.key_id, k.key_uuid, k.kind, k.from_id, k.to_id, k.target, k.instance, k.variant,"           \
     " k.facilitator, k.version, k.effective, k.held_a3, k.open_set, k.open_version, k.left_set,"   \
     " k.restores_a2, k.restores_a3, k.restore_parked_a2, k.restore_parked_a3, k.a3_row_id,"        \
-    " k.a3_row_validfrom"
+    " k.a3_row_validfrom, k.refused"
 enum column {
     KEY_ID,
     KEY_UUID,
@@ -206,6 +206,7 @@ enum column {
     PARKED_A3,
     ROW_ID,
     ROW_VALIDFROM,
+    REFUSED,
 };
 
 /*
@@ -386,6 +387,7 @@ static sync_status key_read(struct deleg_batch *all, const struct sync_result *r
     key->open_version = sync_result_int8(result, row, OPEN_VERSION);
     key->has_left = !sync_result_is_null(result, row, LEFT_SET);
     key->left_set = deleg_set_read(key, sync_result_array(result, row, LEFT_SET));
+    key->refused = deleg_set_read(key, sync_result_array(result, row, REFUSED));
     restores_read(result, row, RESTORES_A2, PARKED_A2, &key->restores[DELEGATION_A2]);
     restores_read(result, row, RESTORES_A3, PARKED_A3, &key->restores[DELEGATION_A3]);
     return SYNC_OK;

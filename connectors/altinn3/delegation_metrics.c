@@ -4,10 +4,10 @@
 #include "../../src/runtime/metrics.h"
 
 static const char *const words[DELEG_COUNTER_COUNT] = {
-    [DELEG_ECHO_UNKNOWN] = "echo_unknown",     [DELEG_AUDIT_ORDER_RETRY] = "audit_order_retry",
-    [DELEG_AUDIT_FUTURE] = "audit_future",     [DELEG_WRITE_PUT_OFF] = "write_put_off",
-    [DELEG_RESTORE_PARKED] = "restore_parked", [DELEG_ACTION_REFUSED] = "action_refused",
-    [DELEG_REVOKE_WAITS] = "revoke_waits",
+    [DELEG_ECHO_UNKNOWN] = "echo_unknown",
+    [DELEG_AUDIT_ORDER_RETRY] = "audit_order_retry",
+    [DELEG_AUDIT_FUTURE] = "audit_future",
+    [DELEG_WRITE_PUT_OFF] = "write_put_off",
 };
 
 static struct sync_metric *family(void)

@@ -11,9 +11,6 @@ enum deleg_counter {
     DELEG_AUDIT_ORDER_RETRY, /* DL-102 */
     DELEG_AUDIT_FUTURE,      /* DL-102: a row of Altinn 3 is dated later than the server's clock */
     DELEG_WRITE_PUT_OFF,     /* DL-83: the row is not as it was last seen */
-    DELEG_RESTORE_PARKED,    /* DL-85: a side that lost too often gets nothing back */
-    DELEG_ACTION_REFUSED,    /* DL-84: effective, but not offered */
-    DELEG_REVOKE_WAITS,      /* a revoke that is held or parked */
     DELEG_COUNTER_COUNT,
 };
 

@@ -368,4 +368,5 @@ const struct sync_store sync_store_delegation = {
     .store = deleg_store,
     .adoptable = &adoptable,
     .due = deleg_due,
+    .drift = deleg_drift,
 };

@@ -20,6 +20,7 @@
 #define DELEG_CAPTURE_ALTINN3 "altinn3-delegation"
 
 extern const struct sync_right deleg_rights[];
+extern const struct sync_drift deleg_drift[];
 
 /* What open reads; constant while the process runs. */
 struct deleg_context {

@@ -52,6 +52,7 @@
     "   (SELECT s.generation FROM sync.source s WHERE s.name = '" DELEG_CAPTURE_ALTINN3 "')"       \
     "  HAVING count(*) >= (SELECT t.partitions FROM sync.topic t"                                  \
     "   WHERE t.topic = 'altinn3.delegation.v1')), -1)"                                            \
+    " WHEN 'release' THEN true"                                                                    \
     " ELSE false END) AS f JOIN sync.pending w"                                                    \
     "  ON w.dependency_kind = f.kind AND w.dependency_id = f.id"                                   \
     " JOIN sync.deleg_key k ON k.key_id = w.key_id"                                                \

@@ -24,7 +24,7 @@ struct keys {
     bool *no_open, *no_row, *no_row_id, *parked_a2, *parked_a3;
     struct sync_uuid *row_ids;
     struct sync_bytes *effective, *hashes, *held_a3, *open_sets, *left_sets, *restores_a2;
-    struct sync_bytes *restores_a3;
+    struct sync_bytes *restores_a3, *refused;
     size_t count;
 };
 
@@ -32,8 +32,8 @@ static bool keys_take(struct sync_arena *arena, size_t n, struct keys *k)
 {
     int64_t **numbers[] = {&k->ids, &k->versions, &k->open_versions, &k->row_times};
     bool **flags[] = {&k->no_open, &k->no_row, &k->no_row_id, &k->parked_a2, &k->parked_a3};
-    struct sync_bytes **texts[] = {&k->effective, &k->hashes,      &k->held_a3,    &k->open_sets,
-                                   &k->left_sets, &k->restores_a2, &k->restores_a3};
+    struct sync_bytes **texts[] = {&k->effective, &k->hashes,      &k->held_a3,     &k->open_sets,
+                                   &k->left_sets, &k->restores_a2, &k->restores_a3, &k->refused};
     bool fits = true;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         *numbers[i] = sync_arena_take_array(arena, n, sizeof **numbers[i]);
@@ -90,6 +90,7 @@ static bool keys_add(struct sync_arena *arena, const struct deleg_slot *slot, st
         key->has_left ? deleg_set_text(arena, key, key->left_set) : (struct sync_bytes){NULL, 0};
     k->restores_a2[at] = restores_text(arena, &key->restores[DELEGATION_A2]);
     k->restores_a3[at] = restores_text(arena, &key->restores[DELEGATION_A3]);
+    k->refused[at] = deleg_set_text(arena, key, key->refused);
     k->parked_a2[at] = key->restores[DELEGATION_A2].parked;
     k->parked_a3[at] = key->restores[DELEGATION_A3].parked;
     k->no_row[at] = !slot->has_row;
@@ -98,7 +99,8 @@ static bool keys_add(struct sync_arena *arena, const struct deleg_slot *slot, st
     k->row_ids[at] = slot->row_id;
     return k->effective[at].data != NULL && k->hashes[at].data != NULL &&
            k->held_a3[at].data != NULL && k->restores_a2[at].data != NULL &&
-           k->restores_a3[at].data != NULL && (!key->has_open || k->open_sets[at].data != NULL) &&
+           k->restores_a3[at].data != NULL && k->refused[at].data != NULL &&
+           (!key->has_open || k->open_sets[at].data != NULL) &&
            (!key->has_left || k->left_sets[at].data != NULL);
 }
 
@@ -112,11 +114,12 @@ static const struct sync_statement keys_statement = {
     "  left_at = CASE WHEN n.left_set IS NULL THEN NULL ELSE k.left_at END,"
     "  restores_a2 = n.restores_a2::timestamptz[], restores_a3 = n.restores_a3::timestamptz[],"
     "  restore_parked_a2 = n.parked_a2, restore_parked_a3 = n.parked_a3, a3_row_id = n.row_id,"
-    "  a3_row_validfrom = n.row_time"
+    "  a3_row_validfrom = n.row_time, refused = n.refused::text[]"
     " FROM unnest($1::int8[], $2::int8[], $3::text[], $4::bytea[], $5::text[], $6::int8[],"
     "  $7::text[], $8::text[], $9::text[], $10::text[], $11::bool[], $12::bool[], $13::uuid[],"
-    "  $14::timestamptz[]) AS n (key_id, version, effective, hash, held_a3, open_version, open_set,"
-    "  left_set, restores_a2, restores_a3, parked_a2, parked_a3, row_id, row_time)"
+    "  $14::timestamptz[], $15::text[]) AS n (key_id, version, effective, hash, held_a3,"
+    "  open_version, open_set, left_set, restores_a2, restores_a3, parked_a2, parked_a3, row_id,"
+    "  row_time, refused)"
     " WHERE k.key_id = n.key_id"};
 
 static sync_status write_rows(struct deleg_batch *all, struct deleg_asks *asks,
@@ -149,6 +152,7 @@ static sync_status write_rows(struct deleg_batch *all, struct deleg_asks *asks,
     sync_params_bool_array(params, k->parked_a3, NULL, k->count);
     sync_params_uuid_array(params, k->row_ids, k->no_row_id, k->count);
     sync_params_time_array(params, k->row_times, k->no_row, k->count);
+    sync_params_text_array(params, k->refused, k->count);
     return SYNC_OK;
 }
 

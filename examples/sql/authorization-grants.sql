@@ -89,11 +89,18 @@ GRANT SELECT (effect_id, name, target, scope, topic, partition, entity_key, seq,
               last_code, last_error, created_at, ended_at)
     ON sync.outbox TO altinn_sync_viewer;
 
--- Operators: what a viewer sees, "lanes open", "pause", "resume" and "capture backfill" ---------------------------------
+-- Which parties a delegation is of, by uuid: who looks for drift must be able to say whose access it is.
+GRANT SELECT (key_id, key_uuid, from_id, to_id, target, instance, effective, held_a3, refused, left_set, left_version, left_at,
+              restores_a2, restores_a3, restore_parked_a2, restore_parked_a3) ON sync.deleg_key TO altinn_sync_viewer;
+GRANT SELECT ON sync.pending TO altinn_sync_viewer;
+
+-- Operators: what a viewer sees, "lanes open", "drift release", "pause", "resume" and "capture backfill" ----------------
 
 GRANT altinn_sync_viewer TO altinn_sync_operator;
 GRANT UPDATE (state, reason, changed_by, changed_at) ON sync.target TO altinn_sync_operator;
 GRANT UPDATE (state, scope, topic, partition, attempt, not_before, ended_at) ON sync.outbox TO altinn_sync_operator;
+GRANT UPDATE (restores_a2, restores_a3, restore_parked_a2, restore_parked_a3) ON sync.deleg_key TO altinn_sync_operator;
+GRANT INSERT ON sync.pending TO altinn_sync_operator;
 GRANT INSERT, UPDATE, DELETE ON sync.pause, sync.backfill TO altinn_sync_operator;
 GRANT SELECT (capture), DELETE ON sync.backfill_sent TO altinn_sync_operator;   -- of a load before, when one begins
 GRANT INSERT ON sync.audit TO altinn_sync_operator;

@@ -355,8 +355,6 @@ struct delegation_state {
     /* for the store */
     uint64_t
         unmapped; /* DL-03: rights of the last change that are parked by themselves, by index */
-    bool alarm;   /* of the last change: a revoke that cannot act now, or ids that contradict */
-    bool origin_unknown; /* DL-93: an echo whose origin is not in the ledger; set by the store */
 };
 
 /*

@@ -155,6 +155,9 @@ struct sync_fold {
     /* held: which id is waited for, as in sync.hold; NULL = the entity itself is missing */
     const char *missing_kind; /* static text */
     char missing_id[136];
+    /* A person hears of it at once: it takes something away and cannot act, or contradicts itself.
+     */
+    bool alarm;
     /*
      * A part of the record that is set aside by itself while the rest counts by outcome: a row in
      * sync.parked, no count. code 0 = none; all texts static.

@@ -78,7 +78,9 @@ static void plan_a3(const struct delegation_state *state, struct delegation_key 
     bool policy_known = !actions || (resource != NULL && resource->has_actions);
     bool missing = key->depends_missing || !policy_known;
     uint64_t offers = policy_known ? offered(key, resource) : UINT64_MAX;
-    key->refused = key->effective & ~offers;
+    uint64_t refused = key->effective & ~offers;
+    key->dirty = key->dirty || refused != key->refused;
+    key->refused = refused;
     plan->want_a3 = rival_is_first(state, key) ? 0 : key->effective & offers;
     plan->next_a3 = missing ? plan->want_a3 & key->held_a3 : plan->want_a3;
     if (phase == DELEGATION_OFF || phase == DELEGATION_SHADOW) {

@@ -185,6 +185,34 @@ const struct sync_command sync_commands[] = {
              "\n"
              "  altinn-sync lanes open altinn2 --reason \"the bridge is back\""},
     {.group = "Data",
+     .words = "drift list",
+     .usage = "[--class NAME] [--home NAME] [--limit N]",
+     .summary = "list what was decided and a side does not show",
+     .needs_config = true,
+     .run = sync_cli_drift_list,
+     .help = "Of each class the oldest come first. Exits 3 when there is anything. What each class "
+             "means and what to do stands in docs/operators.md; commands without a route are with "
+             "\"lanes list\".\n"
+             "\n"
+             "  --class NAME  only this class, for example restore_parked\n"
+             "  --home NAME   only of this home database\n"
+             "  --limit N     at most N rows of each class (100)"},
+    {.group = "Data",
+     .words = "drift release",
+     .usage = "[--home NAME] --reason TEXT CLASS KEY…",
+     .summary = "let go on what was given up",
+     .needs_config = true,
+     .run = sync_cli_drift_release,
+     .help = "Says what the class means, then asks; --yes goes on without asking. KEY is a column "
+             "of \"drift list\"; at most 500 at once. They are compared with both sides again "
+             "within seconds. Exits 6 when some were no longer of the class. An audit row keeps "
+             "the reason.\n"
+             "\n"
+             "  --home NAME    only in this home database\n"
+             "  --reason TEXT  why; it is stored\n"
+             "\n"
+             "  altinn-sync drift release restore_parked 5b0e… --reason \"the job is off\""},
+    {.group = "Data",
      .words = "pause",
      .usage = "--reason TEXT NAME",
      .summary = "let a consumer apply and send nothing",

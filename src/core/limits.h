@@ -61,6 +61,8 @@
 #define SYNC_HOUSEKEEPING_INTERVAL_MS 60000
 #define SYNC_HOUSEKEEPING_ROWS_MAX    1000
 #define SYNC_LOAD_ROWS_MAX            500 /* messages in one transaction of "load" */
+#define SYNC_DRIFT_CLASSES_MAX        16  /* of one store: each is a series and a query a minute */
+#define SYNC_DRIFT_RELEASE_MAX        500 /* rows locked by one "drift release" */
 
 /* Database
  * ------------------------------------------------------------------------------------------ */

@@ -2,13 +2,14 @@
  * decides. */
 #include "apply.h"
 #include "clock.h"
+#include "log.h"
 #include "metrics.h"
 #include "words.h"
 
 #include <pthread.h>
 
 static struct sync_metric *consumed, *changes, *decisions, *latency, *echoes, *leaks, *hops,
-    *orphans;
+    *orphans, *alarms;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void declare(void)
@@ -36,6 +37,10 @@ static void declare(void)
     orphans =
         sync_metric_new(SYNC_COUNTER, "orphan_keys_total",
                         "Keys of an aborted act of the other side that were met.", "consumer");
+    alarms = sync_metric_new(SYNC_COUNTER, "urgent_total",
+                             "Changes that wait although they take something away, or that "
+                             "contradict themselves, by rule.",
+                             "consumer,rule");
 }
 
 static const char *direction_of(const struct sync_route *route)
@@ -68,6 +73,16 @@ static void count_applied(const struct sync_record *record, const struct sync_ev
     sync_metric_add(hops, event->has_origin ? 1 : 0, SYNC_LABELS(direction_of(record->route)));
 }
 
+/* The rule stands for what it is; nothing of the change itself is told. */
+static void tell_alarm(const struct sync_record *record)
+{
+    sync_metric_add(alarms, 1, SYNC_LABELS(record->route->name, record->fold.rule));
+    sync_log(SYNC_ERROR, "an urgent change waits", SYNC_LOG_TEXT("rule", record->fold.rule),
+             SYNC_LOG_TEXT("outcome", sync_outcome_word(record->fold.outcome)),
+             SYNC_LOG_TEXT("topic", record->topic), SYNC_LOG_NUMBER("partition", record->partition),
+             SYNC_LOG_NUMBER("offset", record->offset));
+}
+
 static void count_records(const struct sync_processor *processor, const struct sync_record *records,
                           size_t count)
 {
@@ -88,6 +103,9 @@ static void count_records(const struct sync_processor *processor, const struct s
         }
         if (record->fold.outcome == SYNC_OUTCOME_APPLIED) {
             count_applied(record, &event, wall_us);
+        }
+        if (record->fold.alarm) {
+            tell_alarm(record);
         }
     }
 }

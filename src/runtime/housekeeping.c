@@ -4,6 +4,7 @@
 
 #include "../core/limits.h"
 #include "config.h"
+#include "log.h"
 #include "metrics.h"
 
 /* Held too long under one rule: out of hold. */
@@ -297,6 +298,52 @@ static sync_status measure(struct sync_housekeeping *h, const struct sync_statem
     return status;
 }
 
+/* Drift is of a whole home: the owner of the first partition of its entity counts for all. */
+static bool counts_drift(const struct sync_housekeeping *h, const struct sync_place *places,
+                         size_t count)
+{
+    const struct sync_route *first = &h->applier->processor->routes[0];
+    for (size_t i = 0; i < count; i++) {
+        if (places[i].partition == 0 && strcmp(places[i].scope, first->name) == 0 &&
+            strcmp(places[i].topic, first->inputs[0].topic) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Once when it rises, and once after a start. What another process counts is nothing here. */
+static sync_status measure_drift(struct sync_housekeeping *h, bool ours, struct sync_error *err)
+{
+    static struct sync_metric *metric; /* of the one apply thread of the process */
+    static int64_t last[SYNC_DRIFT_CLASSES_MAX];
+    const struct sync_drift *drift = h->applier->store->drift;
+    if (metric == NULL) {
+        metric = sync_metric_new(SYNC_GAUGE, "drift_records",
+                                 "Rows that one side lacks, by class; counted up to 100,000.",
+                                 "class,direction");
+    }
+    for (size_t i = 0; drift != NULL && drift[i].class != NULL; i++) {
+        SYNC_RESULT rows = {0};
+        SYNC_ASSERT(i < SYNC_DRIFT_CLASSES_MAX);
+        sync_status status =
+            ours ? sync_db_exec(h->applier->db, drift[i].count, NULL, &rows, err) : SYNC_OK;
+        if (!sync_is_ok(status)) {
+            return sync_wrap(err, "count drift");
+        }
+        int64_t now = ours ? sync_result_int8(&rows, 0, 0) : 0;
+        const char *direction = drift[i].to == SYNC_SYSTEM_ALTINN2 ? "to_altinn2" : "to_altinn3";
+        sync_metric_set(metric, (double)now, SYNC_LABELS(drift[i].class, direction));
+        if (now > last[i]) {
+            sync_log(SYNC_WARN, "drift", SYNC_LOG_TEXT("class", drift[i].class),
+                     SYNC_LOG_TEXT("rule", drift[i].rule), SYNC_LOG_TEXT("direction", direction),
+                     SYNC_LOG_NUMBER("records", now));
+        }
+        last[i] = now;
+    }
+    return SYNC_OK;
+}
+
 sync_status sync_housekeeping_measure(struct sync_housekeeping *h, const struct sync_place *places,
                                       size_t count, struct sync_error *err)
 {
@@ -325,6 +372,9 @@ sync_status sync_housekeeping_measure(struct sync_housekeeping *h, const struct 
     sync_status status = measure(h, &measure_held, &params, &held, places[0].scope, err);
     if (sync_is_ok(status)) {
         status = measure(h, &measure_parked, &params, &parked, places[0].scope, err);
+    }
+    if (sync_is_ok(status)) {
+        status = measure_drift(h, counts_drift(h, places, count), err);
     }
     sync_arena_reset(h->arena, mark);
     return status;

@@ -28,7 +28,8 @@ sync_status sync_housekeeping_delete(struct sync_housekeeping *h, const struct s
 /* Day partitions of the decision log and of the ledger of events. A transaction of its own. */
 sync_status sync_housekeeping_days(struct sync_housekeeping *h, struct sync_error *err);
 
-/* Sets the gauges of what is held and parked, by rule and code, for all places of the process. */
+/* Sets the gauges of what is held and parked, by rule and code, for all places of the process, and
+ * of drift where the process counts it; says which class of drift has risen. */
 sync_status sync_housekeeping_measure(struct sync_housekeeping *h, const struct sync_place *places,
                                       size_t count, struct sync_error *err);
 #endif

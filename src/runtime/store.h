@@ -79,6 +79,24 @@ struct sync_batch {
 struct sync_config; /* config.h */
 struct sync_place;  /* claim.h: one partition of one consumer */
 
+/*
+ * One class of rows that a person should look at: what was decided, and a side does not show.
+ * Consumers count them (drift_records), "drift list" prints them. Classes that two sides share
+ * stand once for each.
+ */
+struct sync_drift {
+    const char *class; /* a word: label, and argument of the verbs */
+    const char *rule;
+    enum sync_system to; /* the side that lacks something */
+    const char *sentence;
+    const struct sync_statement *count; /* one number */
+    /* $1 rows at most, oldest first: uuid, since when (null: not known), name, what */
+    const struct sync_statement *list;
+    /* $1 uuid[]: lets those go on, in the caller's transaction; returns the uuids of those that
+     * did. NULL = there is nothing to release. */
+    const struct sync_statement *release;
+};
+
 struct sync_store {
     const char *name;
     const struct sync_right
@@ -126,6 +144,7 @@ struct sync_store {
      */
     sync_status (*due)(struct sync_db *db, const struct sync_place *place, struct sync_arena *arena,
                        bool *ret_due, struct sync_error *err);
+    const struct sync_drift *drift; /* ended by a NULL class; NULL = none */
 };
 /* All stores of this binary; generated from connectors/altinn3/, NULL-ended. */
 extern const struct sync_store *const sync_stores[];

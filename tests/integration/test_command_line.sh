@@ -117,6 +117,9 @@ expect 2 'are numbers' parked show topic zero one
 expect 2 '--interval takes' status --watch --interval 1
 expect 2 '--reason needs a text' lanes open altinn2 --reason ""
 expect 2 'an argument is missing' lanes open
+expect 2 '--limit needs a number' drift list --limit none
+expect 2 'there is no class "nothing"' drift list --class nothing
+expect 2 'an argument is missing' drift release restore_parked
 expect 2 '"" is one argument too many' status ""
 expect 2 '--count takes' status --watch --count 0
 expect 4 'did you mean "status-to-altinn3"\?' processors describe status-to-altin3

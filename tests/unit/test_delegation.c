@@ -90,7 +90,7 @@ static void ids_that_contradict_the_party_table_are_parked(void **state)
     c.to.has_party_id = true;
     c.to.party_id = 500; /* F's */
     take(c, "DL-04");
-    assert_true(w.state.alarm);
+    assert_true(w.fold.alarm);
     c.to.party_id = 701; /* K's user number in the wrong column: K has another party id */
     take(c, "DL-04");
     c.to = (struct delegation_name){.present = true,
@@ -109,7 +109,7 @@ static void an_unknown_number_or_service_is_held_by_its_id(void **state)
     take(c, "DL-08");
     assert_string_equal(w.fold.missing_kind, "user_id");
     assert_string_equal(w.fold.missing_id, "999");
-    assert_true(w.state.alarm); /* a revoke that cannot act */
+    assert_true(w.fold.alarm); /* a revoke that cannot act */
     c = world_rule(1, DELEGATION_GRANT, "Read", 10);
     c.from = (struct delegation_name){.present = true, .has_party_id = true, .party_id = 4};
     take(c, "DL-08");

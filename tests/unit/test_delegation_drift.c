@@ -1,0 +1,255 @@
+/*
+ * Shows what "drift list" and its gauge find in the home of delegations, and what a release sets
+ * going: each class is made to appear by events, seen by its own statements, and ended. Needs
+ * SYNC_TEST_DSN.
+ */
+#include "delegation_database.h"
+
+static int start(void **state)
+{
+    (void)state;
+    return deleg_start("drift");
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    return deleg_stop();
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (own.usable) {
+        clear_world();
+    }
+    return 0;
+}
+
+/* Rows of a class, as the gauge counts them; the list has the same. */
+static int64_t rows_of(const char *class, enum sync_system to)
+{
+    uint8_t memory[64];
+    struct sync_arena arena;
+    struct sync_params params;
+    for (const struct sync_drift *drift = sync_store_delegation.drift; drift->class != NULL;
+         drift++) {
+        if (strcmp(drift->class, class) != 0 || drift->to != to) {
+            continue;
+        }
+        SYNC_RESULT count = {0};
+        SYNC_RESULT list = {0};
+        sync_arena_init(&arena, memory, sizeof memory);
+        sync_params_init(&params, &arena);
+        sync_params_int8(&params, 10);
+        must(sync_db_exec(own.other, drift->count, NULL, &count, &own.err));
+        must(sync_db_exec(own.other, drift->list, &params, &list, &own.err));
+        assert_int_equal(sync_result_int8(&count, 0, 0), list.rows);
+        return list.rows;
+    }
+    fail_msg("there is no class %s", class);
+    return -1;
+}
+
+static int64_t all_rows(void)
+{
+    int64_t rows = 0;
+    for (const struct sync_drift *drift = sync_store_delegation.drift; drift->class != NULL;
+         drift++) {
+        rows += rows_of(drift->class, drift->to);
+    }
+    return rows;
+}
+
+/* Releases a key by its statement; how many went on. */
+static int release_key(const struct sync_uuid *key)
+{
+    uint8_t memory[512];
+    struct sync_arena arena;
+    struct sync_params params;
+    for (const struct sync_drift *drift = sync_store_delegation.drift; drift->class != NULL;
+         drift++) {
+        if (drift->release != NULL) {
+            SYNC_RESULT result = {0};
+            sync_arena_init(&arena, memory, sizeof memory);
+            sync_params_init(&params, &arena);
+            sync_params_uuid_array(&params, key, NULL, 1);
+            must(sync_db_exec(own.other, drift->release, &params, &result, &own.err));
+            return result.rows;
+        }
+    }
+    return -1;
+}
+
+static struct sync_uuid only_key(void)
+{
+    struct sync_uuid id = {{0}};
+    assert_true(sync_uuid_parse(
+        sync_bytes_text(ask_text("SELECT key_uuid::text FROM sync.deleg_key")), &id));
+    return id;
+}
+
+/* Classes ------------------------------------------------------------------------------------- */
+
+static void what_waits_for_more_than_a_day_is_drift(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    assert_string_equal(apply_one(world_role(80, DELEGATION_GRANT, "A0239", &world_g, 10)),
+                        "DL-20");
+    assert_int_equal(ask("SELECT count(*) FROM sync.pending"), 1);
+    assert_int_equal(all_rows(), 0);
+    run_sql("UPDATE sync.pending SET since = now() - interval '23 hours 59 minutes'");
+    assert_int_equal(all_rows(), 0);
+    run_sql("UPDATE sync.pending SET since = now() - interval '25 hours'");
+    assert_int_equal(rows_of("pending", SYNC_SYSTEM_ALTINN3), 1);
+    assert_int_equal(all_rows(), 1);
+    insert_relation(&world_f, &world_g);
+    sweep_all();
+    assert_int_equal(all_rows(), 0);
+}
+
+static void a_resource_that_is_off_waits_for_its_owner(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    run_sql("UPDATE sync.resource_state SET phase = 0");
+    assert_string_equal(apply_one(world_rule(1, DELEGATION_GRANT, "Read", 10)), "DL-20");
+    run_sql("UPDATE sync.pending SET since = now() - interval '25 hours'");
+    assert_int_equal(ask("SELECT count(*) FROM sync.pending WHERE dependency_kind = 'phase'"), 1);
+    assert_int_equal(all_rows(), 0);
+}
+
+/* DL-84 */
+static void an_action_that_is_not_offered_is_drift_until_it_is(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    run_sql("UPDATE sync.resource_state SET actions = '{write}'");
+    assert_string_equal(apply_one(world_rule(1, DELEGATION_GRANT, "Read", 10)), "DL-20");
+    assert_string_equal(effective_of(DELEGATION_SINGLE), "read");
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignmentresource"), 0);
+    assert_int_equal(ask("SELECT count(*) FROM sync.deleg_key WHERE refused = '{read}'"), 1);
+    assert_int_equal(rows_of("action_refused", SYNC_SYSTEM_ALTINN3), 1);
+    run_sql("UPDATE sync.resource_state SET actions = '{read,write}', sweep_state = 1");
+    sweep_all();
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignmentresource"), 1);
+    assert_int_equal(all_rows(), 0);
+}
+
+/* DL-84: what ends is no drift any more. */
+static void a_refused_action_that_is_revoked_is_no_drift(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    run_sql("UPDATE sync.resource_state SET actions = '{write}'");
+    assert_string_equal(apply_one(world_rule(1, DELEGATION_GRANT, "Read", 10)), "DL-20");
+    assert_string_equal(apply_one(world_rule(2, DELEGATION_REVOKE, "Read", 20)), "DL-35");
+    assert_int_equal(all_rows(), 0);
+}
+
+static void a_command_that_nobody_has_seen_for_a_day_is_drift(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    assert_non_null(apply_one(world_a3(5, DELEGATION_GRANT, "read", 10)));
+    run_sql("UPDATE sync.deleg_key SET left_set = open_set, left_version = open_version,"
+            " open_set = NULL, open_version = NULL, left_at = now() - interval '23 hours'");
+    assert_int_equal(all_rows(), 0);
+    run_sql("UPDATE sync.deleg_key SET left_at = now() - interval '25 hours'");
+    assert_int_equal(rows_of("echo_missing", SYNC_SYSTEM_ALTINN2), 1);
+    struct delegation_change echo = world_rule(1, DELEGATION_GRANT, "Read", 12);
+    world_origin(&echo, DELEGATION_A3, 5);
+    assert_string_equal(apply_one(echo), "DL-06");
+    assert_int_equal(all_rows(), 0);
+}
+
+/* Restoring, DL-85 ------------------------------------------------------------------------------
+ */
+
+/* A clean-up job of Altinn 3 removes the row, and its event comes. */
+static const char *clean_up(int64_t seq, long time_s)
+{
+    struct delegation_change job = world_a3(seq, DELEGATION_REVOKE_ALL, NULL, time_s);
+    job.by = DELEGATION_MACHINE;
+    as_system("00000000-0000-7000-8000-00000000001e", "DELETE FROM dbo.assignmentresource");
+    return apply_one(job);
+}
+
+static int64_t rows_in_altinn3(void)
+{
+    return ask("SELECT count(*) FROM dbo.assignmentresource");
+}
+
+static void lose_four_times(void)
+{
+    assert_string_equal(apply_one(world_rule(5, DELEGATION_GRANT, "Read", 10)), "DL-20");
+    for (int64_t loss = 1; loss <= 4; loss++) {
+        assert_int_equal(rows_in_altinn3(), 1);
+        assert_int_equal(all_rows(), 0);
+        assert_string_equal(clean_up(loss, 50 + loss), "DL-37");
+    }
+    assert_int_equal(rows_in_altinn3(), 0);
+    assert_string_equal(effective_of(DELEGATION_SINGLE), "read");
+}
+
+static void the_fourth_loss_of_a_day_parks_until_a_person_releases_it(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    lose_four_times();
+    assert_int_equal(rows_of("restore_parked", SYNC_SYSTEM_ALTINN3), 1);
+    assert_int_equal(rows_of("restore_parked", SYNC_SYSTEM_ALTINN2), 0);
+    sweep_all();
+    assert_int_equal(rows_in_altinn3(), 0); /* nothing returns by itself */
+    struct sync_uuid key = only_key();
+    assert_int_equal(release_key(&key), 1);
+    assert_int_equal(release_key(&key), 0); /* it is no longer parked */
+    sweep_all();
+    assert_int_equal(rows_in_altinn3(), 1);
+    assert_int_equal(all_rows(), 0);
+    assert_int_equal(ask("SELECT count(*) FROM sync.pending"), 0);
+    /* The count of losses began anew. */
+    assert_string_equal(clean_up(9, 60), "DL-37");
+    assert_int_equal(rows_in_altinn3(), 1);
+}
+
+static void a_parked_restoring_that_is_revoked_leaves_nothing_to_release(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    lose_four_times();
+    assert_string_equal(apply_one(world_rule(6, DELEGATION_REVOKE, "Read", 100)), "DL-35");
+    struct sync_uuid key = only_key();
+    assert_int_equal(release_key(&key), 1);
+    sweep_all();
+    assert_int_equal(rows_in_altinn3(), 0);
+    assert_string_equal(effective_of(DELEGATION_SINGLE), "");
+    assert_int_equal(all_rows(), 0);
+}
+
+static void a_key_that_nobody_knows_is_not_released(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    lose_four_times();
+    assert_int_equal(release_key(&world_k), 0);
+    assert_int_equal(ask("SELECT count(*) FROM sync.pending"), 0);
+    assert_int_equal(all_rows(), 1);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup(name, set_up)
+    const struct CMUnitTest tests[] = {
+        CASE(what_waits_for_more_than_a_day_is_drift),
+        CASE(a_resource_that_is_off_waits_for_its_owner),
+        CASE(an_action_that_is_not_offered_is_drift_until_it_is),
+        CASE(a_refused_action_that_is_revoked_is_no_drift),
+        CASE(a_command_that_nobody_has_seen_for_a_day_is_drift),
+        CASE(the_fourth_loss_of_a_day_parks_until_a_person_releases_it),
+        CASE(a_parked_restoring_that_is_revoked_leaves_nothing_to_release),
+        CASE(a_key_that_nobody_knows_is_not_released),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
