@@ -73,7 +73,7 @@ def neighbours_of_poison_are_applied(stack):
             expected.add((message, kind, second))
     parked, before = outcomes(stack, TO3)["parked"], consumed(stack, TO3)
     produce(stack, rows)
-    wait_until("everything is consumed", lambda: consumed(stack, TO3) == before + count, 120)
+    wait_until("everything is consumed", lambda: consumed(stack, TO3) == before + count, size(120, 600))
     check(outcomes(stack, TO3)["parked"] == parked + poisoned, f"{poisoned} poison records are parked")
     missing = []
     for message in MESSAGES:
@@ -103,7 +103,7 @@ def a_backlog_is_read_within_the_promised_memory(stack):
         lock.cursor().execute("LOCK TABLE sync.correspondence_fact IN ACCESS EXCLUSIVE MODE")
         process.start()
         wait_until("its memory has not grown for 3 s", is_full, 60)
-    wait_until("the backlog is consumed", lambda: consumed(stack, TO3) == before + count, 120)
+    wait_until("the backlog is consumed", lambda: consumed(stack, TO3) == before + count, 300)
     peak = process.peak_mib()
     print(f"FIGURE {peak:.0f} MiB at most with a backlog of {count}")
     check(peak <= 64, f"{peak:.1f} MiB")
