@@ -45,15 +45,39 @@ step() {
     fi
 }
 
+aside() { # COMMAND…: in the background, as a process group of its own without a deaf ear for interrupts
+    set -m
+    "$@" &
+    set +m
+}
+stop_side_by_side() { # an interrupt reaches the foreground only
+    local pid
+    for pid in $(jobs -p); do kill -INT -- "-$pid" 2>/dev/null; done
+    wait
+    exit 130
+}
+
 configure_and_build() {
     local preset=$1
     [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" || return 1
     cmake --build --preset "$preset" -- -j "$(nproc)"
 }
 
-part_build() {
-    step "build: release, gcc" configure_and_build release
-    step "build: clang" configure_and_build clang
+part_build() { :; } # the release is built before any part, and the rest ahead of time
+# What later parts need beside the release is compiled at low priority while tests wait for time-outs and servers.
+build_ahead() { # PART…
+    local part
+    renice -n 15 -p "$BASHPID" >/dev/null
+    for part in "$@"; do
+        case $part in
+        build) step "build: clang" configure_and_build clang ;;
+        asan)
+            step "build: address and undefined-behaviour sanitizers" configure_and_build asan
+            step "build: thread sanitizer" build_threads
+            ;;
+        fuzz) step "build: fuzz targets" configure_and_build fuzz ;;
+        esac
+    done
 }
 part_lint() { step "lint" $python tests/lint/lint.py; }
 
@@ -72,18 +96,18 @@ part_unit() {
     step "a new processor from the template, and the example of the guide" with_database tests/contract/new_processor.sh
 }
 part_asan() {
-    step "build: address and undefined-behaviour sanitizers" configure_and_build asan
+    wait # for what is built ahead
     export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
     step "unit and contract tests, sanitized" with_database ctest --test-dir build/asan -L unit -j 2 --output-on-failure
     step "rings, log, metrics and HTTP under the thread sanitizer" threads
 }
 # Only what has threads of ours: Debian's librdkafka uses C11 threads that this sanitizer does not know.
-threads() {
-    local tests=(test_ring test_log test_metrics test_health test_http_server)
+threaded=(test_ring test_log test_metrics test_health test_http_server)
+build_threads() {
     [ -f build/tsan/build.ninja ] || cmake --preset tsan || return 1
-    cmake --build --preset tsan --target "${tests[@]}" -- -j "$(nproc)" || return 1
-    ctest --test-dir build/tsan --output-on-failure -R "^($(IFS='|'; echo "${tests[*]}"))\$"
+    cmake --build --preset tsan --target "${threaded[@]}" -- -j "$(nproc)"
 }
+threads() { ctest --test-dir build/tsan --output-on-failure -R "^($(IFS='|'; echo "${threaded[*]}"))\$"; }
 part_sim() { step "enumerator: every small world" tests/sim/run.sh; }
 fuzz_all() { # all targets side by side: each is one thread, and the time is what finds
     local target code=0 pids=()
@@ -95,8 +119,8 @@ fuzz_all() { # all targets side by side: each is one thread, and the time is wha
     return $code
 }
 part_fuzz() {
-    step "build: fuzz targets" configure_and_build fuzz
-    step "fuzz: datum, schema, pgoutput, topics.yaml, client.properties, calls of Altinn 2, rows of Altinn 3" env SYNC_FUZZ_SECONDS=$((60 * 4 / $(nproc))) bash -c \
+    wait # for what is built ahead
+    step "fuzz: the seven parsers of foreign bytes" env SYNC_FUZZ_SECONDS=$((60 * 4 / $(nproc))) bash -c \
         "$(declare -f fuzz_all); fuzz_all"
 }
 part_embedded() {
@@ -110,42 +134,41 @@ integration_tests() {
     for file in "${long[@]}"; do ls "tests/integration/test_$file.py"; done
     ls tests/integration/test_*.py | grep -vE "test_($(IFS='|'; echo "${long[*]}"))\.py"
 }
-stop_side_by_side() { # an interrupt reaches the foreground only
-    local pid
-    for pid in $(jobs -p); do kill -INT -- "-$pid" 2>/dev/null; done
-    wait
-    exit 130
+living() { # PID…: how many of them run
+    local pid count=0
+    for pid in "$@"; do kill -0 "$pid" 2>/dev/null && count=$((count + 1)); done
+    echo $count
 }
 part_kafka() {
-    local file
+    local file running=()
     step "Apache Kafka: its artifacts" dev/kafka.sh fetch # before the clocks of the tests run
-    trap stop_side_by_side INT TERM
     for file in $(integration_tests); do
-        while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n; done
-        set -m # a process group of its own, and no deaf ear for interrupts
-        step "kafka: $(basename "$file" .py | sed 's/^test_//; s/_/ /g')" $python "$file" &
-        set +m
+        while [ "$(living "${running[@]}")" -ge 2 ]; do wait -n; done
+        aside step "kafka: $(basename "$file" .py | sed 's/^test_//; s/_/ /g')" $python "$file"
+        running+=($!)
     done
     wait
-    trap - INT TERM
     if [ "$size" = proof ]; then # alone: they measure
         step "benchmark: apply" $python tests/bench/bench.py apply
         step "benchmark: trickle" $python tests/bench/bench.py trickle
     fi
 }
 
+every_part="build lint unit embedded kafka sim asan fuzz"
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(build lint unit asan sim fuzz embedded kafka)
+[ ${#parts[@]} -gt 0 ] || read -ra parts <<<"$every_part"
 for part in "${parts[@]}"; do
-    declare -F "part_$part" >/dev/null || die 2 "unknown part '$part'; the parts are: build lint unit asan sim fuzz embedded kafka"
+    declare -F "part_$part" >/dev/null || die 2 "unknown part '$part'; the parts are: $every_part"
 done
-case " ${parts[*]} " in
-*" build "*) ;;
-*" unit "* | *" embedded "* | *" kafka "* | *" lint "* | *" sim "*) configure_and_build release >build/logs/build.log 2>&1 || die 1 "build failed: build/logs/build.log" ;;
+case " ${parts[*]} " in *" build "* | *" unit "* | *" embedded "* | *" kafka "* | *" lint "* | *" sim "*)
+    step "build: release, gcc" configure_and_build release ;;
 esac
+trap stop_side_by_side INT TERM
+aside build_ahead "${parts[@]}"
 for part in "${parts[@]}"; do
     "part_$part"
 done
+wait
 sed -n 's/^FAIL /failed: /p' "$results"
 failed=$(grep -c '^FAIL' "$results")
 echo "$(grep -c '^ok' "$results") passed, $failed failed"
