@@ -176,7 +176,8 @@ static sync_status deleg_lock(struct sync_db *db, struct sync_batch *batch, stru
     *all = (struct deleg_batch){
         .db = db, .batch = batch, .context = batch->store_context, .sys = is_sys(batch)};
     batch->store_data = all;
-    return deleg_find_givers(all, err);
+    sync_status status = deleg_find_arrived(all, err);
+    return sync_is_ok(status) ? deleg_find_givers(all, err) : status;
 }
 
 /* Load --------------------------------------------------------------------------------------- */
@@ -300,29 +301,6 @@ static sync_status deleg_store(struct sync_db *db, struct sync_batch *batch, str
     return sync_is_ok(status) ? status : sync_wrap(err, "store delegations");
 }
 
-/* Adoption ----------------------------------------------------------------------------------- */
-
-/* A parked record does not say what it lacked; only the number in its key can be looked up. */
-static const struct sync_statement adoptable = {
-    "delegation_adoptable",
-    "SELECT h.entity_key FROM sync.hold h WHERE h.scope = $1 AND h.topic = $2"
-    " AND h.partition = $3 AND h.entity_key > $5 AND CASE h.missing_kind"
-    " WHEN 'party_id' THEN EXISTS (SELECT FROM dbo.entity e"
-    "  WHERE e.partyid = h.missing_id::int OFFSET 0)"
-    " WHEN 'user_id' THEN EXISTS (SELECT FROM dbo.entity e"
-    "  WHERE e.userid = h.missing_id::int OFFSET 0)"
-    " WHEN 'service' THEN EXISTS (SELECT FROM sync.resource_state r"
-    "  WHERE r.service_code = split_part(h.missing_id, '/', 1)"
-    "  AND r.edition = split_part(h.missing_id, '/', 2)::int OFFSET 0)"
-    " WHEN 'resource' THEN EXISTS (SELECT FROM sync.resource_state r"
-    "  WHERE r.resource = h.missing_id OFFSET 0) ELSE false END"
-    " UNION SELECT p.entity_key FROM sync.parked p WHERE p.scope = $1 AND p.topic = $2"
-    " AND p.partition = $3 AND p.state = 0 AND p.entity_key > $5 AND p.code = ANY ($6)"
-    " AND NOT p.sealed AND p.record IS NOT NULL AND p.entity_key ~ '^p:[0-9]{1,9}$'"
-    " AND EXISTS (SELECT FROM dbo.entity e WHERE e.partyid = substr(p.entity_key, 3)::int"
-    "  OFFSET 0)"
-    " ORDER BY 1 LIMIT $4"};
-
 /* Settings ----------------------------------------------------------------------------------- */
 
 static void deleg_close(void **context)
@@ -366,7 +344,7 @@ const struct sync_store sync_store_delegation = {
     .lock = deleg_lock,
     .load = deleg_load,
     .store = deleg_store,
-    .adoptable = &adoptable,
+    .adoptable = &deleg_adoptable,
     .due = deleg_due,
     .drift = deleg_drift,
 };

@@ -169,6 +169,12 @@ struct sync_params *deleg_ask(const struct deleg_batch *all, struct deleg_asks *
 sync_status deleg_asks_run(struct deleg_batch *all, struct deleg_asks *asks,
                            struct sync_error *err);
 
+/* Kafka keys of a partition for which a record waits whose id is known by now (struct sync_store).
+ */
+extern const struct sync_statement deleg_adoptable;
+/* Which ids that the named entities wait for are known by now. Fails: class of the statement. */
+sync_status deleg_find_arrived(struct deleg_batch *all, struct sync_error *err);
+
 /* Gives each entity of the batch the state of its giver. Fails: class of the statement. */
 sync_status deleg_find_givers(struct deleg_batch *all, struct sync_error *err);
 

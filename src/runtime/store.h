@@ -44,7 +44,7 @@ struct sync_entity {
 
 /* An id that records wait for, as in sync.hold. */
 struct sync_missing {
-    const char *kind; /* static text */
+    const char *kind; /* in the batch arena, or static */
     struct sync_bytes id;
 };
 

@@ -115,6 +115,13 @@ static inline const struct sync_field *field_parent(const struct sync_processor 
     return NULL;
 }
 
+/* Place of a system in the lists of symbols of our schemas: Altinn 2, Altinn 3, what stands above.
+ */
+static inline int32_t system_place(enum sync_system system)
+{
+    return system == SYNC_SYSTEM_SYS ? 2 : system == SYNC_SYSTEM_ALTINN3;
+}
+
 /* A change in the arena; its source is the side that the input stands for. */
 static inline void *random_change(struct changes *changes, const struct sync_input *input)
 {
@@ -137,7 +144,7 @@ static inline void *random_change(struct changes *changes, const struct sync_inp
         }
         random_value(changes, field, change + field->offset);
         if (strcmp(field->path, "source.system") == 0 || strcmp(field->path, "source") == 0) {
-            *(int32_t *)(change + field->offset) = input->from == SYNC_SYSTEM_ALTINN3;
+            *(int32_t *)(change + field->offset) = system_place(input->from);
         }
     }
     return change;
@@ -161,7 +168,7 @@ static inline bool change_is_ours(const struct sync_processor *processor, char *
         }
         if (strcmp(field->path, "origin.system") == 0 ||
             strcmp(field->path, "origin_source") == 0) {
-            *(int32_t *)(change + field->offset) = origin == SYNC_SYSTEM_ALTINN3;
+            *(int32_t *)(change + field->offset) = system_place(origin);
             if (field->present_offset != SYNC_FIELD_REQUIRED) {
                 *(bool *)(change + field->present_offset) = true;
             }

@@ -27,9 +27,18 @@ static struct {
     struct sync_decoder *decoder;
     struct sync_topics *topics;
     struct sync_arena changes_arena, batch_arena;
+    struct sync_config config;
+    void *store_context;
     uint64_t seed;
     int64_t offset;
 } world;
+
+/* A database for each home of a processor; own is the one in use. */
+static struct {
+    const char *home;
+    struct own_database database;
+} homes[4];
+static size_t home_count, home_now;
 
 /* One record and the route it comes by. */
 struct item {
@@ -51,14 +60,46 @@ static void *memory(size_t size)
     return made;
 }
 
+static void go_home(const char *home)
+{
+    homes[home_now].database = own;
+    for (home_now = 0; strcmp(homes[home_now].home, home) != 0; home_now++) {
+    }
+    own = homes[home_now].database;
+}
+
+static void start_homes(void)
+{
+    for (const struct sync_processor *const *at = sync_processors; *at != NULL; at++) {
+        size_t i = 0;
+        while (i < home_count && strcmp(homes[i].home, (*at)->home) != 0) {
+            i++;
+        }
+        if (i < home_count) {
+            continue;
+        }
+        char name[24];
+        assert_true(home_count < sizeof homes / sizeof homes[0]);
+        (void)snprintf(name, sizeof name, "battery%d", (int)home_count);
+        own = (struct own_database){.usable = false};
+        own_start_home(name, (*at)->home);
+        home_now = home_count++;
+        homes[home_now].home = (*at)->home;
+        homes[home_now].database = own;
+    }
+}
+
 static int start(void **state)
 {
     const char *paths[] = {SYNC_SOURCE_DIR "/topics.yaml"};
+    struct sync_config_sources sources = {.file_count = 0};
     (void)state;
-    own_start("battery");
+    start_homes();
     if (!own.usable) {
         return 0;
     }
+    must(sync_config_load(&sources, &world.config, &own.err));
+    (void)snprintf(world.config.data_dir, sizeof world.config.data_dir, SYNC_SOURCE_DIR "/data");
     must(sync_schema_set_new(SYNC_SOURCE_DIR "/schemas", &world.schemas, &own.err));
     must(sync_topics_load(paths, 1, &world.topics, NULL, &own.err));
     sync_arena_init(&world.changes_arena, memory(SYNC_BATCH_ARENA_BYTES), SYNC_BATCH_ARENA_BYTES);
@@ -73,7 +114,11 @@ static int stop(void **state)
     free(world.topics);
     free(world.changes_arena.memory);
     free(world.batch_arena.memory);
-    own_stop();
+    sync_config_done(&world.config);
+    for (size_t i = 0; i < home_count; i++) {
+        go_home(homes[i].home);
+        own_stop();
+    }
     return 0;
 }
 
@@ -146,14 +191,14 @@ static void make_items(bool ours)
 
 static struct sync_applier applier_of(const struct sync_route *route)
 {
-    static struct sync_config config;
     return (struct sync_applier){.db = own.db,
                                  .processor = world.processor,
                                  .store = sync_store_find(world.processor->store),
+                                 .store_context = world.store_context,
                                  .route = route,
                                  .scope = route->name,
                                  .topics = world.topics,
-                                 .config = &config,
+                                 .config = &world.config,
                                  .decoder = world.decoder,
                                  .keep_parked_bytes = true};
 }
@@ -323,7 +368,7 @@ static void the_same_records_again_change_nothing(void)
     assert_int_equal(told, effects());
 }
 
-/* Any order where the descriptor promises it; else each topic keeps its own. */
+/* Any order where the descriptor promises it; else each side keeps its own. */
 static void shuffle(struct item **order)
 {
     in_order(order);
@@ -336,14 +381,14 @@ static void shuffle(struct item **order)
     if (world.processor->any_order) {
         return;
     }
-    const struct sync_input *inputs[RECORDS]; /* which topic is next is what was shuffled */
+    enum sync_system sides[RECORDS]; /* which side is next is what was shuffled */
     for (size_t i = 0; i < RECORDS; i++) {
-        inputs[i] = order[i]->input;
+        sides[i] = order[i]->input->from;
     }
     bool taken[RECORDS] = {false};
     for (size_t i = 0; i < RECORDS; i++) {
         size_t next = 0;
-        while (taken[next] || items[next].input != inputs[i]) {
+        while (taken[next] || items[next].input->from != sides[i]) {
             next++;
         }
         taken[next] = true;
@@ -499,13 +544,22 @@ static void law(void (*shows)(void))
         if (only != NULL && strcmp(only, (*at)->name) != 0) {
             continue;
         }
+        const struct sync_store *store = sync_store_find((*at)->store);
         world.processor = *at;
+        go_home((*at)->home);
+        world.store_context = NULL;
+        if (store->open != NULL) {
+            must(store->open(&world.config, &world.store_context, &own.err));
+        }
         must(sync_decoder_new(world.schemas, *at, &world.decoder, &own.err));
         for (int round = 0; round < rounds; round++) {
             fresh();
             shows();
         }
         sync_decoder_free(&world.decoder);
+        if (store->close != NULL) {
+            store->close(&world.store_context);
+        }
     }
 }
 

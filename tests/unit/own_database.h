@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-static struct {
+static struct own_database {
     bool usable;
     char name[64], dsn[512];
     struct sync_db *admin, *db, *other; /* db: for what is tested; other: for the test itself */

@@ -838,23 +838,6 @@ static void the_record_is_read_back_as_it_was_written(void **state)
     sync_schema_set_free(&set);
 }
 
-static void every_rule_has_one_id_one_outcome_and_one_sentence(void **state)
-{
-    (void)state;
-    const struct sync_processor *p = &sync_processor_delegation;
-    for (size_t i = 0; i < p->rule_count; i++) {
-        size_t size = strlen(p->rules[i].sentence);
-        assert_true(size > 20 && p->rules[i].sentence[size - 1] == '.');
-        for (size_t k = 0; k < i; k++) {
-            assert_string_not_equal(p->rules[i].id, p->rules[k].id);
-            assert_string_not_equal(p->rules[i].sentence, p->rules[k].sentence);
-        }
-    }
-    for (const struct sync_processor *const *at = sync_processors; *at != NULL; at++) {
-        assert_ptr_not_equal(*at, p); /* not before its store is there */
-    }
-}
-
 static void tables_that_contradict_themselves_are_refused(void **state)
 {
     (void)state;
@@ -943,7 +926,6 @@ int main(void)
         CASE(a_recipient_without_a_number_gets_no_command),
         CASE(an_action_without_counterpart_is_no_command),
         CASE(the_record_is_read_back_as_it_was_written),
-        CASE(every_rule_has_one_id_one_outcome_and_one_sentence),
         CASE(tables_that_contradict_themselves_are_refused),
         CASE(a_key_has_one_text),
     };

@@ -251,6 +251,62 @@ static void an_unknown_party_is_held_and_released_in_order(void **state)
     assert_int_equal(ask("SELECT count(*) FROM dbo.assignment"), 0);
 }
 
+/* Holds a grant to a user whom nobody knows. */
+static void hold_grant_to(int32_t user_id, int second)
+{
+    struct delegation_change c = today(world_rule(second, DELEGATION_GRANT, "Read", second));
+    c.to = (struct delegation_name){.present = true, .has_user_id = true, .user_id = user_id};
+    apply_batch(&c, 1);
+}
+
+static void what_waits_for_another_party_is_not_touched_by_a_release(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    hold_grant_to(911, 10);
+    hold_grant_to(912, 20);
+    int64_t written_by = ask("SELECT xmin::text::int8 FROM sync.hold WHERE missing_id = '912'");
+    const struct sync_uuid newcomer = {{0x91}};
+    insert_entity(&newcomer, AUTHORIZATION_TYPE_PERSON, 910, 911);
+    release(id_text(&world_f));
+    assert_int_equal(ask("SELECT count(*) FROM sync.history"), 1);
+    assert_int_equal(ask("SELECT xmin::text::int8 FROM sync.hold"), written_by);
+}
+
+/* Keys that the sweep of the partition of the tests finds. */
+static size_t count_adoptable(void)
+{
+    const struct sync_route *route = &deleg_processor->routes[0];
+    struct sync_applier applier = applier_of(route);
+    const struct sync_place place = {route->name, A2_TOPIC, SYS_PARTITION};
+    const struct sync_key first = {.size = 0};
+    struct sync_key *keys = NULL;
+    size_t count = 0;
+    sync_arena_reset(&base.arena, 0);
+    must(sync_apply_adoptable(&applier, &place, &first, 10, &base.arena, &keys, &count, &own.err));
+    return count;
+}
+
+static void what_was_parked_for_its_age_is_found_when_its_party_comes(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    hold_grant_to(921, 10);
+    run_sql(
+        "INSERT INTO sync.parked (scope, topic, partition, record_offset, entity_key, rule, code,"
+        " reason, appended_at, record, sealed, digest, since, missing_kind, missing_id)"
+        " SELECT scope, topic, partition, record_offset, entity_key, 'DL-09', 'held_too_long',"
+        " 'x', appended_at, record, false, '', since, missing_kind, missing_id FROM sync.hold;"
+        "DELETE FROM sync.hold");
+    assert_int_equal(count_adoptable(), 0);
+    const struct sync_uuid newcomer = {{0x92}};
+    insert_entity(&newcomer, AUTHORIZATION_TYPE_PERSON, 920, 921);
+    assert_int_equal(count_adoptable(), 1);
+    release(id_text(&world_f));
+    assert_int_equal(ask("SELECT count(*) FROM sync.history"), 1);
+    assert_int_equal(count_adoptable(), 0);
+}
+
 static void death_ends_what_the_sweep_finds_and_what_comes_later(void **state)
 {
     (void)state;
@@ -392,6 +448,8 @@ int main(void)
         CASE(a_role_brings_its_package_and_takes_it_away),
         CASE(a_client_role_waits_for_its_relation_and_is_written_then),
         CASE(an_unknown_party_is_held_and_released_in_order),
+        CASE(what_waits_for_another_party_is_not_touched_by_a_release),
+        CASE(what_was_parked_for_its_age_is_found_when_its_party_comes),
         CASE(death_ends_what_the_sweep_finds_and_what_comes_later),
         CASE(a_row_that_nobody_told_of_is_not_overwritten),
         CASE(a_merged_party_takes_its_keys_and_rows_along),
