@@ -601,6 +601,7 @@ static sync_status read_trip(struct sync_db *db, const struct trip *trip,
                              struct sync_result *results, struct sync_error *err)
 {
     for (size_t i = 0; i < trip->count; i++) {
+        db->failed_call = i; /* unless it is read to its end */
         const char *name = trip->calls[i].statement->name;
         PGresult *result = NULL;
         if (trip->prepares[i]) {
@@ -648,6 +649,7 @@ sync_status sync_wire_calls(struct sync_db *db, const struct sync_call *calls, s
                             int wait_ms, struct sync_result *ret_results, struct sync_error *err)
 {
     SYNC_ASSERT(count > 0 && count <= SYNC_WIRE_CALLS_MAX && db->conn != NULL);
+    db->failed_call = 0;
     for (size_t i = 0; i < count; i++) {
         if (calls[i].params != NULL && calls[i].params->full) {
             return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_MEMORY_LIMIT,
@@ -676,6 +678,11 @@ sync_status sync_wire_calls(struct sync_db *db, const struct sync_call *calls, s
         drop_results(ret_results, count);
     }
     return status;
+}
+
+bool sync_wire_has_tag(const struct sync_result *result, const char *tag)
+{
+    return result->handle != NULL && strcmp(PQcmdStatus(result->handle), tag) == 0;
 }
 
 sync_status sync_wire_script(struct sync_db *db, const char *name, const char *sql, int wait_ms,

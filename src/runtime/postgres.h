@@ -167,6 +167,12 @@ struct sync_txn_limits {
 };
 sync_status sync_txn_begin(struct sync_db *db, const struct sync_txn_limits *limits,
                            int64_t *ret_now_us, struct sync_error *err);
+/* The same, and calls behind it in the same round trip, as in sync_db_pipeline. Fails: no
+ * transaction is open then. */
+sync_status sync_txn_begin_with(struct sync_db *db, const struct sync_txn_limits *limits,
+                                const struct sync_call *calls, size_t count,
+                                struct sync_result *ret_results, int64_t *ret_now_us,
+                                struct sync_error *err);
 /*
  * From the first lock on a row of Altinn 3: every further statement of the transaction runs under a
  * statement_timeout of what is left of SYNC_DB_WAIT_ALTINN3_MS, counted by the server. No round
@@ -178,6 +184,13 @@ sync_status sync_txn_hurry(struct sync_db *db, struct sync_error *err);
  * standby): ask the owner row. Any other failure: rolled back.
  */
 sync_status sync_txn_commit(struct sync_db *db, struct sync_error *err);
+/*
+ * The last calls of a transaction and its COMMIT in one round trip. Fails: as sync_db_pipeline,
+ * when a call was refused, and rolled back then; else as sync_txn_commit. In doubt as well when the
+ * connection was lost before any answer: COMMIT had left with the calls.
+ */
+sync_status sync_txn_commit_with(struct sync_db *db, const struct sync_call *calls, size_t count,
+                                 struct sync_result *ret_results, struct sync_error *err);
 /* Rolls back; never fails: a connection that cannot roll back is dropped. */
 void sync_txn_rollback(struct sync_db *db);
 

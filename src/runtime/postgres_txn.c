@@ -12,6 +12,7 @@ static const struct sync_statement txn_begin_write = {
     "txn_begin", "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"};
 static const struct sync_statement txn_begin_read = {
     "txn_begin_read", "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"};
+static const struct sync_statement txn_commit = {"commit", "COMMIT"};
 static const struct sync_statement txn_settings = {
     "txn_settings",
     "SELECT now(), set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true)",
@@ -63,34 +64,61 @@ static sync_status ensure_usable(struct sync_db *db, const char *name, struct sy
     return sync_db_connect(db, err);
 }
 
-/* Puts the rest of the budget before each statement. */
-static sync_status hurried(struct sync_db *db, const struct sync_call *calls, size_t count,
-                           struct sync_result *ret_results, struct sync_error *err)
+static void drop_results(struct sync_result *results, size_t count)
 {
-    uint8_t memory[64];
-    struct sync_arena arena;
-    struct sync_params params;
+    for (size_t i = 0; i < count; i++) {
+        sync_result_done(&results[i]);
+    }
+}
+
+/* How long the answers of a trip may take together. */
+static int trip_ms(const struct sync_db *db, size_t count)
+{
+    int statements_ms =
+        db->hurry_from_us != 0 ? SYNC_DB_WAIT_ALTINN3_MS : db->statement_ms * (int)count;
+    return statements_ms + SYNC_DB_NETWORK_MS;
+}
+
+/* Calls as they are sent: in a hurry the rest of the budget stands before each; COMMIT behind them
+ * where it ends the transaction. */
+struct trip {
     struct sync_call all[SYNC_WIRE_CALLS_MAX];
     struct sync_result results[SYNC_WIRE_CALLS_MAX];
-    sync_arena_init(&arena, memory, sizeof memory);
-    sync_params_init(&params, &arena);
-    sync_params_int4(&params, SYNC_DB_WAIT_ALTINN3_MS);
-    sync_params_time(&params, db->hurry_from_us);
+    size_t count, step; /* step: the caller's call i stands at i * step + step - 1 */
+    uint8_t memory[64];
+    struct sync_arena arena;
+    struct sync_params budget;
+};
+
+static void trip_init(const struct sync_db *db, const struct sync_call *calls, size_t count,
+                      bool commits, struct trip *trip)
+{
+    trip->count = 0;
+    trip->step = db->hurry_from_us != 0 ? 2 : 1;
+    sync_arena_init(&trip->arena, trip->memory, sizeof trip->memory);
+    sync_params_init(&trip->budget, &trip->arena);
+    sync_params_int4(&trip->budget, SYNC_DB_WAIT_ALTINN3_MS);
+    sync_params_time(&trip->budget, db->hurry_from_us);
     for (size_t i = 0; i < count; i++) {
-        all[2 * i] = (struct sync_call){&txn_hurry, &params};
-        all[2 * i + 1] = calls[i];
-    }
-    int wait_ms = SYNC_DB_WAIT_ALTINN3_MS + SYNC_DB_NETWORK_MS;
-    sync_status status = sync_wire_calls(db, all, 2 * count, wait_ms, results, err);
-    for (size_t i = 0; sync_is_ok(status) && i < count; i++) {
-        sync_result_done(&results[2 * i]);
-        if (ret_results != NULL) {
-            ret_results[i] = results[2 * i + 1];
-            continue;
+        if (trip->step == 2) {
+            trip->all[trip->count++] = (struct sync_call){&txn_hurry, &trip->budget};
         }
-        sync_result_done(&results[2 * i + 1]);
+        trip->all[trip->count++] = calls[i];
     }
-    return status;
+    if (commits) {
+        trip->all[trip->count++] = (struct sync_call){&txn_commit, NULL};
+    }
+}
+
+/* Hands the caller's results out and drops the others. */
+static void trip_take(struct trip *trip, size_t count, struct sync_result *ret_results)
+{
+    for (size_t i = 0; ret_results != NULL && i < count; i++) {
+        struct sync_result *own = &trip->results[i * trip->step + trip->step - 1];
+        ret_results[i] = *own;
+        *own = (struct sync_result){NULL, 0, 0};
+    }
+    drop_results(trip->results, trip->count);
 }
 
 sync_status sync_db_pipeline(struct sync_db *db, const struct sync_call *calls, size_t count,
@@ -101,11 +129,13 @@ sync_status sync_db_pipeline(struct sync_db *db, const struct sync_call *calls, 
     if (!sync_is_ok(status)) {
         return status;
     }
-    if (db->hurry_from_us != 0) {
-        return hurried(db, calls, count, ret_results, err);
+    struct trip trip;
+    trip_init(db, calls, count, false, &trip);
+    status = sync_wire_calls(db, trip.all, trip.count, trip_ms(db, count), trip.results, err);
+    if (sync_is_ok(status)) {
+        trip_take(&trip, count, ret_results);
     }
-    int wait_ms = db->statement_ms * (int)count + SYNC_DB_NETWORK_MS;
-    return sync_wire_calls(db, calls, count, wait_ms, ret_results, err);
+    return status;
 }
 
 sync_status sync_db_exec(struct sync_db *db, const struct sync_statement *statement,
@@ -158,10 +188,20 @@ static const char *digits(int number, char buffer[static 16])
     return buffer;
 }
 
-sync_status sync_txn_begin(struct sync_db *db, const struct sync_txn_limits *limits,
-                           int64_t *ret_now_us, struct sync_error *err)
+static void note_begin(struct sync_db *db, int statement_ms, const struct sync_result *settings)
 {
-    SYNC_ASSERT(!db->in_txn);
+    db->statement_ms = statement_ms;
+    db->wait_cancelled = false;
+    db->begun_monotonic_us = sync_clock_monotonic_us();
+    db->begun_server_us = sync_result_time(settings, 0, 0);
+}
+
+sync_status sync_txn_begin_with(struct sync_db *db, const struct sync_txn_limits *limits,
+                                const struct sync_call *calls, size_t count,
+                                struct sync_result *ret_results, int64_t *ret_now_us,
+                                struct sync_error *err)
+{
+    SYNC_ASSERT(!db->in_txn && count <= SYNC_PIPELINE_CALLS_MAX);
     sync_status status = sync_db_connect(db, err);
     if (!sync_is_ok(status)) {
         return status;
@@ -177,27 +217,35 @@ sync_status sync_txn_begin(struct sync_db *db, const struct sync_txn_limits *lim
     sync_params_text(&params, digits(lock_ms, texts[0]));
     sync_params_text(&params, digits(statement_ms, texts[1]));
     bool marks = db->origin > 0 && !limits->read_only;
-    struct sync_call calls[] = {
+    struct sync_call all[2 + SYNC_PIPELINE_CALLS_MAX] = {
         {limits->read_only ? &txn_begin_read : &txn_begin_write, NULL},
         {marks ? &txn_settings_origin : &txn_settings, &params},
     };
-    struct sync_result results[2];
-    status = sync_wire_calls(db, calls, 2, SYNC_DB_STATEMENT_MS + SYNC_DB_NETWORK_MS, results, err);
+    struct sync_result results[2 + SYNC_PIPELINE_CALLS_MAX];
+    memcpy(&all[2], calls, count * sizeof *calls);
+    int wait_ms = SYNC_DB_STATEMENT_MS + statement_ms * (int)count + SYNC_DB_NETWORK_MS;
+    status = sync_wire_calls(db, all, 2 + count, wait_ms, results, err);
     db->in_txn = true;
     if (!sync_is_ok(status)) {
         sync_txn_rollback(db);
         return status;
     }
-    db->statement_ms = statement_ms;
-    db->wait_cancelled = false;
-    db->begun_monotonic_us = sync_clock_monotonic_us();
-    db->begun_server_us = sync_result_time(&results[1], 0, 0);
+    note_begin(db, statement_ms, &results[1]);
     if (ret_now_us != NULL) {
         *ret_now_us = db->begun_server_us;
     }
-    sync_result_done(&results[0]);
-    sync_result_done(&results[1]);
+    drop_results(results, ret_results != NULL ? 2 : 2 + count);
+    if (ret_results != NULL) {
+        memcpy(ret_results, &results[2], count * sizeof *results);
+    }
     return SYNC_OK;
+}
+
+sync_status sync_txn_begin(struct sync_db *db, const struct sync_txn_limits *limits,
+                           int64_t *ret_now_us, struct sync_error *err)
+{
+    static const struct sync_call none[1];
+    return sync_txn_begin_with(db, limits, none, 0, NULL, ret_now_us, err);
 }
 
 sync_status sync_txn_hurry(struct sync_db *db, struct sync_error *err)
@@ -225,36 +273,56 @@ static bool leaves_doubt(const struct sync_db *db)
     return db->conn == NULL || db->sqlstate[0] == '\0' || strncmp(db->sqlstate, "57", 2) == 0;
 }
 
-sync_status sync_txn_commit(struct sync_db *db, struct sync_error *err)
+/* Nobody knows whether it is done: the owner row says it, over another connection. */
+static sync_status fail_doubt(struct sync_db *db, const char *why, struct sync_error *err)
 {
-    SYNC_ASSERT(db->in_txn);
-    char tag[SYNC_WIRE_TAG] = "";
-    int wait_ms = db->statement_ms + SYNC_DB_NETWORK_MS;
+    sync_db_disconnect(db);
+    return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_IN_DOUBT, "commit: %s", why);
+}
+
+sync_status sync_txn_commit_with(struct sync_db *db, const struct sync_call *calls, size_t count,
+                                 struct sync_result *ret_results, struct sync_error *err)
+{
+    SYNC_ASSERT(db->in_txn && count <= SYNC_PIPELINE_CALLS_MAX);
     if (!sync_db_is_connected(db)) {
         forget_txn(db);
         return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_DB_UNREACHABLE,
                          "commit: the transaction was lost with its connection");
     }
-    sync_status status = sync_wire_script(db, "commit", "COMMIT", wait_ms, tag, err);
-    forget_txn(db);
-    if (!sync_is_ok(status) && leaves_doubt(db)) {
-        sync_db_disconnect(db);
-        return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_IN_DOUBT,
-                         "commit: no clear answer, so nobody here knows whether it is done");
-    }
-    if (!sync_is_ok(status)) {
+    struct trip trip;
+    trip_init(db, calls, count, true, &trip);
+    int wait_ms = trip_ms(db, count) + db->statement_ms;
+    sync_status status = sync_wire_calls(db, trip.all, trip.count, wait_ms, trip.results, err);
+    bool refused = db->conn != NULL && db->failed_call + 1 < trip.count;
+    if (!sync_is_ok(status) && refused) { /* the server has skipped COMMIT */
+        sync_txn_rollback(db);
         return status;
     }
-    if (db->wait_cancelled) {
-        sync_db_disconnect(db);
-        return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_IN_DOUBT,
-                         "commit: the server stopped waiting for a synchronous standby");
+    forget_txn(db);
+    if (!sync_is_ok(status)) {
+        return leaves_doubt(db)
+                   ? fail_doubt(db, "no clear answer, so nobody here knows whether it is done", err)
+                   : status;
     }
-    if (strcmp(tag, "COMMIT") != 0) {
+    bool committed = sync_wire_has_tag(&trip.results[trip.count - 1], "COMMIT");
+    if (db->wait_cancelled || !committed) {
+        drop_results(trip.results, trip.count);
+    }
+    if (db->wait_cancelled) {
+        return fail_doubt(db, "the server stopped waiting for a synchronous standby", err);
+    }
+    if (!committed) {
         return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_DB_CONFLICT,
                          "commit: the server rolled back, because a statement before had failed");
     }
+    trip_take(&trip, count, ret_results);
     return SYNC_OK;
+}
+
+sync_status sync_txn_commit(struct sync_db *db, struct sync_error *err)
+{
+    static const struct sync_call none[1];
+    return sync_txn_commit_with(db, none, 0, NULL, err);
 }
 
 void sync_txn_rollback(struct sync_db *db)

@@ -8,7 +8,8 @@
 #include "../core/limits.h"
 #include "postgres.h"
 
-#define SYNC_WIRE_CALLS_MAX (2 * SYNC_PIPELINE_CALLS_MAX) /* hurry puts one before each */
+/* hurry puts one before each; a transaction's begin is two, its end is one */
+#define SYNC_WIRE_CALLS_MAX (2 * SYNC_PIPELINE_CALLS_MAX + 2)
 
 struct sync_db {
     char *dsn, *application, *origin_prefix; /* copies; origin_prefix NULL = none */
@@ -21,6 +22,7 @@ struct sync_db {
     struct sync_statement prepared[SYNC_DB_STATEMENTS_MAX];
     int prepared_count;
     char sqlstate[6], constraint[64]; /* of the last failure */
+    size_t failed_call;               /* of the last trip: which call the server refused */
     bool in_txn;                      /* begun and neither committed nor rolled back */
     bool wait_cancelled; /* the server warned that it stopped waiting for a synchronous standby */
     int statement_ms;    /* statement time-out in force */
@@ -62,6 +64,9 @@ sync_status sync_session_begin(struct sync_db *db, struct sync_error *err);
  */
 sync_status sync_wire_calls(struct sync_db *db, const struct sync_call *calls, size_t count,
                             int wait_ms, struct sync_result *ret_results, struct sync_error *err);
+
+/* Whether the server ended this call with the command tag ("COMMIT"). */
+bool sync_wire_has_tag(const struct sync_result *result, const char *tag);
 
 /*
  * One simple query, which may hold several statements. ret_tag gets the last command tag

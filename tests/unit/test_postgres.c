@@ -585,6 +585,104 @@ static void in_a_hurry_results_stay_with_their_statements(void **state)
     sync_db_free(&db);
 }
 
+static void the_first_and_the_last_calls_travel_with_begin_and_commit(void **state)
+{
+    (void)state;
+    struct sync_db *db = open_db(NULL, 0), *other = open_db(NULL, 0);
+    STATEMENT(read_limits, "SELECT current_setting('lock_timeout'), now() = statement_timestamp()");
+    struct sync_txn_limits limits = {.lock_timeout_ms = 123};
+    struct sync_call first[] = {{&read_limits, NULL}, {&count_rows, NULL}};
+    struct sync_result results[2];
+    int64_t now_us = 0;
+    ok(sync_txn_begin_with(db, &limits, first, 2, results, &now_us, &err));
+    assert_true(sync_bytes_equal(sync_result_bytes(&results[0], 0, 0), sync_bytes_text("123ms")));
+    assert_int_equal(sync_result_int8(&results[1], 0, 0), 0);
+    assert_true(now_us > SYNC_EPOCH_2000_US);
+    sync_result_done(&results[0]);
+    sync_result_done(&results[1]);
+    sync_params_int4(fresh(), 1);
+    sync_params_text(&params, "a");
+    ok(sync_txn_hurry(db, &err)); /* its own calls in between are nobody's results */
+    struct sync_call last[] = {{&insert_row, &params}, {&count_rows, NULL}};
+    ok(sync_txn_commit_with(db, last, 2, results, &err));
+    assert_int_equal(results[0].affected, 1);
+    assert_int_equal(sync_result_int8(&results[1], 0, 0), 1);
+    sync_result_done(&results[0]);
+    sync_result_done(&results[1]);
+    assert_int_equal(rows(other), 1);
+    sync_db_free(&db);
+    sync_db_free(&other);
+}
+
+static void a_call_refused_with_begin_leaves_no_transaction(void **state)
+{
+    (void)state;
+    struct sync_db *db = open_db(NULL, 0);
+    struct sync_txn_limits limits = {0};
+    sync_params_int4(fresh(), 1);
+    sync_params_text(&params, "");
+    struct sync_call calls[] = {{&insert_row, &params}};
+    assert_int_equal(sync_txn_begin_with(db, &limits, calls, 1, NULL, NULL, &err).class,
+                     SYNC_CLASS_PARK);
+    assert_string_equal(sync_db_constraint(db), "item_name_check");
+    begin(db, 0, 0);
+    ok(insert(db, 1, "a"));
+    ok(sync_txn_commit(db, &err));
+    assert_int_equal(rows(db), 1);
+    sync_db_free(&db);
+}
+
+/* The server skips COMMIT behind a refused call: that is no doubt. */
+static void a_call_refused_with_commit_is_rolled_back_and_no_doubt(void **state)
+{
+    (void)state;
+    struct sync_db *db = open_db(NULL, 0);
+    struct sync_params bad;
+    begin(db, 0, 0);
+    ok(insert(db, 1, "a"));
+    sync_params_int4(fresh(), 2);
+    sync_params_text(&params, "b");
+    sync_params_init(&bad, &arena);
+    sync_params_int4(&bad, 1);
+    sync_params_text(&bad, "again");
+    struct sync_call calls[] = {{&insert_row, &params}, {&insert_row, &bad}};
+    struct sync_result results[2];
+    assert_int_equal(sync_txn_commit_with(db, calls, 2, results, &err).class, SYNC_CLASS_PARK);
+    assert_string_equal(sync_db_constraint(db), "item_key");
+    assert_null(results[0].handle);
+    assert_int_equal(rows(db), 0);
+    begin(db, 0, 100);
+    ok(insert(db, 1, "a"));
+    struct sync_call late[] = {{&sleep_long, NULL}};
+    assert_int_equal(sync_txn_commit_with(db, late, 1, NULL, &err).class, SYNC_CLASS_RETRY);
+    assert_int_equal(err.code, SYNC_CODE_TIMEOUT);
+    assert_true(sync_db_is_connected(db));
+    assert_int_equal(rows(db), 0);
+    begin(db, 0, 0); /* parameters that did not fit: nothing was sent */
+    sync_arena_init(&arena, memory, 8);
+    sync_params_init(&bad, &arena);
+    sync_params_int8_array(&bad, (const int64_t[4]){1, 2, 3, 4}, NULL, 4);
+    struct sync_call full[] = {{&insert_row, &bad}};
+    assert_int_equal(sync_txn_commit_with(db, full, 1, NULL, &err).class, SYNC_CLASS_RETRY);
+    assert_int_equal(err.code, SYNC_CODE_MEMORY_LIMIT);
+    assert_int_equal(rows(db), 0);
+    sync_db_free(&db);
+}
+
+static void a_deferred_check_behind_the_last_calls_is_no_doubt(void **state)
+{
+    (void)state;
+    struct sync_db *db = open_db(NULL, 0);
+    STATEMENT(insert_orphan, "INSERT INTO sync_test.child VALUES (2, 98)");
+    begin(db, 0, 0);
+    struct sync_call calls[] = {{&insert_orphan, NULL}};
+    assert_int_equal(sync_txn_commit_with(db, calls, 1, NULL, &err).class, SYNC_CLASS_RETRY);
+    assert_int_equal(err.code, SYNC_CODE_DB_ROW_GONE);
+    begin(db, 0, 0);
+    ok(sync_txn_commit(db, &err));
+    sync_db_free(&db);
+}
+
 /* Loss -------------------------------------------------------------------------------------- */
 
 static void a_terminated_session_is_lost_and_the_next_statement_connects_again(void **state)
@@ -630,6 +728,23 @@ static void a_session_that_dies_before_its_commit_is_answered_is_in_doubt(void *
     assert_int_equal(err.code, SYNC_CODE_IN_DOUBT);
     assert_false(sync_db_is_connected(db));
     assert_int_equal(rows(db), 0); /* the owner row would tell; here the table does */
+    sync_db_free(&db);
+    sync_db_free(&other);
+}
+
+static void a_session_that_dies_among_the_last_calls_is_in_doubt(void **state)
+{
+    (void)state;
+    struct sync_db *db = open_db(NULL, 0), *other = open_db(NULL, 0);
+    STATEMENT(kill_self, "SELECT pg_terminate_backend(pg_backend_pid())");
+    begin(db, 0, 0);
+    sync_params_int4(fresh(), 1);
+    sync_params_text(&params, "a");
+    struct sync_call calls[] = {{&insert_row, &params}, {&kill_self, NULL}};
+    assert_int_equal(sync_txn_commit_with(db, calls, 2, NULL, &err).class, SYNC_CLASS_RETRY);
+    assert_int_equal(err.code, SYNC_CODE_IN_DOUBT);
+    assert_false(sync_db_is_connected(db));
+    assert_int_equal(rows(other), 0);
     sync_db_free(&db);
     sync_db_free(&other);
 }
@@ -1074,6 +1189,11 @@ static const struct CMUnitTest with_server[] = {
     cmocka_unit_test(the_statement_limit_of_the_transaction_ends_a_statement),
     cmocka_unit_test(in_a_hurry_all_statements_share_what_is_left),
     cmocka_unit_test_setup(in_a_hurry_results_stay_with_their_statements, empty_tables),
+    cmocka_unit_test_setup(the_first_and_the_last_calls_travel_with_begin_and_commit, empty_tables),
+    cmocka_unit_test_setup(a_call_refused_with_begin_leaves_no_transaction, empty_tables),
+    cmocka_unit_test_setup(a_call_refused_with_commit_is_rolled_back_and_no_doubt, empty_tables),
+    cmocka_unit_test_setup(a_deferred_check_behind_the_last_calls_is_no_doubt, empty_tables),
+    cmocka_unit_test_setup(a_session_that_dies_among_the_last_calls_is_in_doubt, empty_tables),
     cmocka_unit_test(a_terminated_session_is_lost_and_the_next_statement_connects_again),
     cmocka_unit_test_setup(a_transaction_never_goes_on_over_a_second_connection, empty_tables),
     cmocka_unit_test_setup(a_session_that_dies_before_its_commit_is_answered_is_in_doubt,
