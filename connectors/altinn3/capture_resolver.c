@@ -5,9 +5,12 @@
 static const struct sync_statement resolve_statement = {
     "capture_resolve", "SELECT w.n, coalesce(s.altinn2_id, c.\"Altinn2CorrespondenceId\", 0)"
                        " FROM unnest($1::uuid[]) WITH ORDINALITY AS w(id, n)"
-                       " LEFT JOIN sync.correspondence s ON s.altinn3_id = w.id"
-                       " LEFT JOIN correspondence.\"Correspondences\" c ON c.\"Id\" = w.id"
-                       " WHERE s.altinn3_id IS NOT NULL OR c.\"Id\" IS NOT NULL"};
+                       " LEFT JOIN LATERAL (SELECT m.altinn2_id FROM sync.correspondence m"
+                       "  WHERE m.altinn3_id = w.id OFFSET 0) AS s ON true"
+                       " LEFT JOIN LATERAL (SELECT m.\"Id\", m.\"Altinn2CorrespondenceId\""
+                       "  FROM correspondence.\"Correspondences\" m WHERE m.\"Id\" = w.id"
+                       "  OFFSET 0) AS c ON true"
+                       " WHERE s.altinn2_id IS NOT NULL OR c.\"Id\" IS NOT NULL"};
 
 /* Altinn 3's ids are version 7 or random: their last bytes are spread evenly. */
 static size_t entry_of(const struct sync_uuid *id)

@@ -186,8 +186,9 @@ static sync_status ask_echoes(struct message_batch *all, struct question *questi
         "SELECT k.i, max(e.expires_at)"
         " FROM unnest($1::int4[], $2::text[], $3::int4[], $4::int8[]) AS k (i, entity, kind, "
         "second)"
-        " JOIN sync.expected_echo e ON e.entity_key = k.entity AND e.kind = k.kind"
-        "  AND e.second BETWEEN k.second - 2 AND k.second + 2"
+        " CROSS JOIN LATERAL (SELECT m.expires_at FROM sync.expected_echo m"
+        "  WHERE m.entity_key = k.entity AND m.kind = k.kind"
+        "  AND m.second + 0 BETWEEN k.second - 2 AND k.second + 2 OFFSET 0) AS e"
         " GROUP BY k.i"};
     struct key_columns columns;
     sync_status status = select_keys(all, is_echo_wanted, &columns, err);
@@ -321,8 +322,10 @@ static sync_status select_messages(struct message_batch *all,
     return SYNC_OK;
 }
 
-/* "Came with its message": the same transaction wrote the row and the contents row, which is never
- * updated. Comparing transaction ids outlives freezing, for the server keeps the raw number. */
+/* Statuses are asked for by message and kind together, so that the index by kind alone does not
+ * fit: it reads the kind's rows of all messages. "Came with its message": the same transaction
+ * wrote the row and the contents row, which is never updated. Comparing transaction ids outlives
+ * freezing, for the server keeps the raw number. */
 static sync_status ask_history(struct message_batch *all, struct question *questions, size_t *count,
                                struct sync_error *err)
 {
@@ -333,8 +336,11 @@ static sync_status ask_history(struct message_batch *all, struct question *quest
         " EXISTS (SELECT FROM correspondence.\"CorrespondenceContents\" t"
         "  WHERE t.\"CorrespondenceId\" = k.message AND t.xmin = s.xmin OFFSET 0)"
         " FROM unnest($1::int4[], $2::uuid[], $3::int4[], $4::int4[]) AS k (i, message, low, high)"
-        " JOIN correspondence.\"CorrespondenceStatuses\" s ON s.\"CorrespondenceId\" = k.message"
-        "  AND s.\"Status\" BETWEEN k.low AND k.high"};
+        " CROSS JOIN LATERAL (SELECT m.\"Status\", m.\"PartyUuid\", m.\"StatusChanged\","
+        "   m.\"SyncedFromAltinn2\", m.xmin FROM correspondence.\"CorrespondenceStatuses\" m"
+        "  WHERE m.\"CorrespondenceId\" = k.message"
+        "   AND (m.\"CorrespondenceId\", m.\"Status\") >= (k.message, k.low)"
+        "   AND (m.\"CorrespondenceId\", m.\"Status\") <= (k.message, k.high) OFFSET 0) AS s"};
     static const struct sync_statement init = {
         "correspondence_ask_init",
         "SELECT started_at FROM sync.source WHERE name = $1 AND started_at IS NOT NULL"};
@@ -369,14 +375,16 @@ static sync_status ask_all(struct message_batch *all, struct question *questions
         " EXISTS (SELECT FROM correspondence.\"CorrespondenceContents\" t"
         "  WHERE t.\"CorrespondenceId\" = k.message AND t.xmin = d.xmin OFFSET 0)"
         " FROM unnest($1::int4[], $2::uuid[]) AS k (i, message)"
-        " JOIN correspondence.\"CorrespondenceDeleteEvents\" d ON d.\"CorrespondenceId\" = "
-        "k.message"
-        "  AND d.\"EventType\" IN (3, 4)"};
+        " CROSS JOIN LATERAL (SELECT m.\"EventType\", m.\"PartyUuid\", m.\"EventOccurred\","
+        "   m.\"SyncedFromAltinn2\", m.xmin FROM correspondence.\"CorrespondenceDeleteEvents\" m"
+        "  WHERE m.\"CorrespondenceId\" = k.message AND m.\"EventType\" + 0 IN (3, 4)"
+        "  OFFSET 0) AS d"};
     static const struct sync_statement facts = {
         "correspondence_ask_facts", "SELECT k.i, f.kind, f.party_uuid, f.second, f.occurred_at_us, "
                                     "f.mode, f.in_a2, f.in_a3, f.refused"
                                     " FROM unnest($1::int4[], $2::int4[]) AS k (i, id)"
-                                    " JOIN sync.correspondence_fact f ON f.altinn2_id = k.id"};
+                                    " CROSS JOIN LATERAL (SELECT * FROM sync.correspondence_fact m"
+                                    "  WHERE m.altinn2_id = k.id OFFSET 0) AS f"};
     struct message_columns columns = {0};
     sync_status status = select_messages(all, is_all_wanted, &columns, err);
     if (!sync_is_ok(status) || columns.count == 0) {

@@ -120,8 +120,9 @@ static sync_status find_known(struct message_batch *all, struct sync_error *err)
         "SELECT k.i, f.in_a2, f.in_a3, f.refused"
         " FROM unnest($1::int4[], $2::int4[], $3::int2[], $4::uuid[], $5::int8[])"
         "  AS k (i, id, kind, party, second)"
-        " JOIN sync.correspondence_fact f ON f.altinn2_id = k.id AND f.kind = k.kind"
-        "  AND f.party_uuid = k.party AND f.second = k.second"};
+        " CROSS JOIN LATERAL (SELECT * FROM sync.correspondence_fact m WHERE m.altinn2_id = k.id"
+        "  AND m.kind = k.kind AND m.party_uuid = k.party AND m.second = k.second"
+        "  OFFSET 0) AS f"};
     struct sync_arena *arena = all->batch->arena;
     size_t n = 0, most = all->key_count;
     int32_t *index = sync_arena_take_array(arena, most, sizeof *index);

@@ -174,10 +174,11 @@ static sync_status adopt(struct sync_db *db, struct sync_batch *batch, struct me
                          const int32_t *ids, size_t count, struct sync_error *err)
 {
     static const struct sync_statement statement = {
-        "correspondence_adopt",
-        "SELECT k.i::int4, c.\"Id\", c.\"IsMigrating\""
-        " FROM unnest($1::int4[]) WITH ORDINALITY AS k (id, i)"
-        " JOIN correspondence.\"Correspondences\" c ON c.\"Altinn2CorrespondenceId\" = k.id"};
+        "correspondence_adopt", "SELECT k.i::int4, c.\"Id\", c.\"IsMigrating\""
+                                " FROM unnest($1::int4[]) WITH ORDINALITY AS k (id, i)"
+                                " CROSS JOIN LATERAL (SELECT m.\"Id\", m.\"IsMigrating\""
+                                "  FROM correspondence.\"Correspondences\" m"
+                                "  WHERE m.\"Altinn2CorrespondenceId\" = k.id OFFSET 0) AS c"};
     SYNC_RESULT result = {0};
     sync_status status = exec_ids(db, batch->arena, &statement, ids, count, &result, err);
     for (int row = 0; sync_is_ok(status) && row < result.rows; row++) {

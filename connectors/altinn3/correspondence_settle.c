@@ -159,9 +159,11 @@ sync_status message_settle(struct sync_db *db, struct sync_batch *batch, struct 
         " c.a2_read, c.a2_confirmed, c.a2_deleted"
         " FROM unnest($1::int4[], $2::int4[], $3::int2[], $4::uuid[], $5::int8[])"
         "  AS k (i, id, kind, party, second)"
-        " JOIN sync.correspondence c ON c.altinn2_id = k.id"
-        " LEFT JOIN sync.correspondence_fact f ON f.altinn2_id = k.id AND f.kind = k.kind"
-        "  AND f.party_uuid = k.party AND f.second = k.second"};
+        " CROSS JOIN LATERAL (SELECT * FROM sync.correspondence m WHERE m.altinn2_id = k.id"
+        "  OFFSET 0) AS c"
+        " LEFT JOIN LATERAL (SELECT * FROM sync.correspondence_fact m WHERE m.altinn2_id = k.id"
+        "  AND m.kind = k.kind AND m.party_uuid = k.party AND m.second = k.second"
+        "  OFFSET 0) AS f ON true"};
     struct message_sight *sights =
         sync_arena_take_array(batch->arena, batch->record_count + 1, sizeof *sights);
     batch->store_data = sights;

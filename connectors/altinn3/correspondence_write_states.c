@@ -130,7 +130,7 @@ static sync_status update_states(struct write_batch *all, bool whole, struct syn
     static const struct sync_statement raised_statement = {
         "correspondence_update",
         "UPDATE sync.correspondence c SET" RAISED " FROM unnest(" RAISED_ARRAYS
-        ") AS n (" RAISED_NAMES ") WHERE c.altinn2_id = n.id"};
+        ") AS n (" RAISED_NAMES ") WHERE c.altinn2_id = n.id AND c.altinn2_id = ANY ($1)"};
     static const struct sync_statement whole_statement = {
         "correspondence_update_whole",
         "UPDATE sync.correspondence c SET" RAISED
@@ -141,7 +141,7 @@ static sync_status update_states(struct write_batch *all, bool whole, struct syn
         " FROM unnest(" RAISED_ARRAYS ", $13::int2[], $14::uuid[], $15::int2[], $16::timestamptz[],"
         "  $17::bool[], $18::bool[], $19::bool[], $20::int2[])"
         " AS n (" RAISED_NAMES ", mapping, altinn3_id, gate, visible_at, dlg_opened, dlg_confirmed,"
-        "  dlg_deleted, dlg_label) WHERE c.altinn2_id = n.id"};
+        "  dlg_deleted, dlg_label) WHERE c.altinn2_id = n.id AND c.altinn2_id = ANY ($1)"};
     struct state_columns c = {0};
     size_t count = 0;
     for (size_t i = 0; i < all->message_count; i++) {
