@@ -10,7 +10,7 @@
 #include <runtime/postgres.h>
 #include <stdio.h>
 
-#define WRITERS     4
+#define WRITERS     16
 #define ARENA_BYTES 1024
 
 struct writer {
