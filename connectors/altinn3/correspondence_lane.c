@@ -27,9 +27,13 @@ static const struct sync_statement lock_statement = {
 static const struct sync_statement look_statement = {
     "lane_read", "SELECT c.a2_read, c.a2_confirmed, c.a2_deleted, p.altinn2_party_id, m.\"PartyId\""
                  "  FROM unnest($1::int[], $2::uuid[]) WITH ORDINALITY AS d (id, party, n)"
-                 "  LEFT JOIN sync.correspondence AS c ON c.altinn2_id = d.id"
-                 "  LEFT JOIN sync.party AS p ON p.party_uuid = d.party"
-                 "  LEFT JOIN correspondence.\"Correspondences\" AS m ON m.\"Id\" = c.altinn3_id"
+                 "  LEFT JOIN LATERAL (SELECT * FROM sync.correspondence AS x"
+                 "   WHERE x.altinn2_id = d.id OFFSET 0) AS c ON true"
+                 "  LEFT JOIN LATERAL (SELECT x.altinn2_party_id FROM sync.party AS x"
+                 "   WHERE x.party_uuid = d.party OFFSET 0) AS p ON true"
+                 "  LEFT JOIN LATERAL (SELECT x.\"PartyId\""
+                 "   FROM correspondence.\"Correspondences\" AS x"
+                 "   WHERE x.\"Id\" = c.altinn3_id OFFSET 0) AS m ON true"
                  " ORDER BY d.n"};
 
 /* CS-56: the earliest other fact of the kind whose party has a number. */
@@ -37,8 +41,10 @@ static const struct sync_statement other_statement = {
     "lane_other",
     "SELECT DISTINCT ON (d.n) d.n, f.party_uuid, f.second, f.occurred_at_us, p.altinn2_party_id"
     "  FROM unnest($1::int[], $2::int[]) WITH ORDINALITY AS d (id, kind, n)"
-    "  JOIN sync.correspondence_fact AS f ON f.altinn2_id = d.id AND f.kind = d.kind"
-    "  JOIN sync.party AS p ON p.party_uuid = f.party_uuid"
+    "  CROSS JOIN LATERAL (SELECT * FROM sync.correspondence_fact AS x"
+    "   WHERE x.altinn2_id = d.id AND x.kind = d.kind OFFSET 0) AS f"
+    "  CROSS JOIN LATERAL (SELECT x.altinn2_party_id FROM sync.party AS x"
+    "   WHERE x.party_uuid = f.party_uuid OFFSET 0) AS p"
     " WHERE NOT f.refused AND NOT f.in_a2 AND f.in_a3"
     "   AND f.party_uuid <> '00000000-0000-0000-0000-000000000000'"
     " ORDER BY d.n, f.second, f.party_uuid"};
@@ -49,8 +55,8 @@ static const struct sync_statement mark_statement = {
     "NOT d.done"
     "  FROM unnest($1::int[], $2::int[], $3::uuid[], $4::bigint[], $5::boolean[])"
     "       AS d (id, kind, party, second, done)"
-    " WHERE f.altinn2_id = d.id AND f.kind = d.kind AND f.party_uuid = d.party AND f.second = "
-    "d.second"
+    " WHERE f.altinn2_id = ANY ($1) AND f.altinn2_id = d.id AND f.kind = d.kind"
+    "   AND f.party_uuid = d.party AND f.second = d.second"
     "   AND NOT CASE WHEN d.done THEN f.in_a2 ELSE f.refused END"};
 
 static const struct sync_statement facts_statement = {
@@ -58,7 +64,8 @@ static const struct sync_statement facts_statement = {
     "SELECT f.altinn2_id, f.kind, f.party_uuid, f.second, f.occurred_at_us, f.in_a2, f.in_a3, "
     "f.refused,"
     "       p.altinn2_party_id"
-    "  FROM sync.correspondence_fact AS f LEFT JOIN sync.party AS p ON p.party_uuid = f.party_uuid"
+    "  FROM sync.correspondence_fact AS f LEFT JOIN LATERAL (SELECT x.altinn2_party_id"
+    "   FROM sync.party AS x WHERE x.party_uuid = f.party_uuid OFFSET 0) AS p ON true"
     " WHERE f.altinn2_id = ANY ($1) AND f.kind IN (4, 6, 7, 8)"};
 
 /* Per flag: 2 raises, 0 lowers what is queued, 1 queues what is not held, -1 leaves alone. */
@@ -72,7 +79,7 @@ static const struct sync_statement flags_statement = {
     "  a2_deleted = CASE WHEN d.p = 2 THEN 2 WHEN d.p >= 0 AND c.a2_deleted <> 2 THEN d.p ELSE "
     "c.a2_deleted END"
     "  FROM unnest($1::int[], $2::smallint[], $3::smallint[], $4::smallint[]) AS d (id, r, f, p)"
-    " WHERE c.altinn2_id = d.id"};
+    " WHERE c.altinn2_id = d.id AND c.altinn2_id = ANY ($1)"};
 
 static sync_status arena_full(struct sync_error *err)
 {
@@ -142,8 +149,9 @@ static sync_status freeze(const struct status_call *call, struct sync_lane_effec
     return effect->body.data ? SYNC_OK : arena_full(err);
 }
 
-static sync_status lock_messages(struct sync_db *db, const struct sync_lane_effect *effects,
-                                 size_t count, struct sync_arena *arena, struct sync_error *err)
+static sync_status put_lock(const struct sync_lane_effect *effects, size_t count,
+                            struct sync_arena *arena, struct sync_params *params,
+                            struct sync_error *err)
 {
     int32_t *ids = sync_arena_take_array(arena, count, sizeof *ids);
     if (!ids) {
@@ -152,10 +160,9 @@ static sync_status lock_messages(struct sync_db *db, const struct sync_lane_effe
     for (size_t i = 0; i < count; i++) {
         ids[i] = id_of(&effects[i]);
     }
-    struct sync_params params;
-    sync_params_init(&params, arena);
-    sync_params_int4_array(&params, ids, NULL, count);
-    return sync_db_exec(db, &lock_statement, &params, NULL, err);
+    sync_params_init(params, arena);
+    sync_params_int4_array(params, ids, NULL, count);
+    return SYNC_OK;
 }
 
 /* Look -------------------------------------------------------------------------------------------
@@ -271,13 +278,15 @@ static void expect_echo(struct sync_lane_effect *effect, const struct status_cal
     effect->echo_party = call->party;
 }
 
-static sync_status read_messages(struct sync_db *db, const struct status_call *calls,
+/* The lock, and the look-up behind it: one trip. */
+static sync_status lock_and_read(struct sync_db *db, const struct status_call *calls,
                                  const struct sync_lane_effect *effects, size_t count,
                                  struct sync_arena *arena, struct sync_result *ret_result,
                                  struct sync_error *err)
 {
     int32_t *ids = sync_arena_take_array(arena, count, sizeof *ids);
     struct sync_uuid *parties = sync_arena_take_array(arena, count, sizeof *parties);
+    struct sync_params lock, read;
     if (!ids || !parties) {
         return arena_full(err);
     }
@@ -285,11 +294,21 @@ static sync_status read_messages(struct sync_db *db, const struct status_call *c
         ids[i] = id_of(&effects[i]);
         parties[i] = calls[i].party;
     }
-    struct sync_params params;
-    sync_params_init(&params, arena);
-    sync_params_int4_array(&params, ids, NULL, count);
-    sync_params_uuid_array(&params, parties, NULL, count);
-    return sync_db_exec(db, &look_statement, &params, ret_result, err);
+    sync_status status = put_lock(effects, count, arena, &lock, err);
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    sync_params_init(&read, arena);
+    sync_params_int4_array(&read, ids, NULL, count);
+    sync_params_uuid_array(&read, parties, NULL, count);
+    struct sync_call trip[] = {{&lock_statement, &lock}, {&look_statement, &read}};
+    struct sync_result results[2];
+    status = sync_db_pipeline(db, trip, 2, results, err);
+    if (sync_is_ok(status)) {
+        sync_result_done(&results[0]);
+        *ret_result = results[1];
+    }
+    return status;
 }
 
 static sync_status look(struct sync_db *db, struct sync_lane_effect *effects, size_t count,
@@ -306,9 +325,7 @@ static sync_status look(struct sync_db *db, struct sync_lane_effect *effects, si
         calls[i] = call_of(effects[i].body);
     }
     SYNC_RESULT result = {0};
-    sync_status status = lock_messages(db, effects, count, arena, err);
-    status =
-        sync_is_ok(status) ? read_messages(db, calls, effects, count, arena, &result, err) : status;
+    sync_status status = lock_and_read(db, calls, effects, count, arena, &result, err);
     size_t search_count = 0;
     for (size_t i = 0; i < count && sync_is_ok(status); i++) {
         bool nameless = false;
@@ -332,9 +349,10 @@ static sync_status look(struct sync_db *db, struct sync_lane_effect *effects, si
 /* Settle. */
 
 /* Altinn 2 now holds the fact of a call that is done; that of a refused one is not sent again. */
-static sync_status mark_facts(struct sync_db *db, const struct sync_lane_effect *effects,
-                              const struct status_call *calls, size_t count,
-                              struct sync_arena *arena, struct sync_error *err)
+static sync_status put_facts(const struct sync_lane_effect *effects,
+                             const struct status_call *calls, size_t count,
+                             struct sync_arena *arena, struct sync_params *params,
+                             struct sync_error *err)
 {
     int32_t *ids = sync_arena_take_array(arena, count + 1, sizeof *ids);
     int32_t *kinds = sync_arena_take_array(arena, count + 1, sizeof *kinds);
@@ -354,17 +372,13 @@ static sync_status mark_facts(struct sync_db *db, const struct sync_lane_effect 
             seconds[used++] = calls[i].second;
         }
     }
-    if (used == 0) {
-        return SYNC_OK;
-    }
-    struct sync_params params;
-    sync_params_init(&params, arena);
-    sync_params_int4_array(&params, ids, NULL, used);
-    sync_params_int4_array(&params, kinds, NULL, used);
-    sync_params_uuid_array(&params, parties, NULL, used);
-    sync_params_int8_array(&params, seconds, NULL, used);
-    sync_params_bool_array(&params, done, NULL, used);
-    return sync_db_exec(db, &mark_statement, &params, NULL, err);
+    sync_params_init(params, arena);
+    sync_params_int4_array(params, ids, NULL, used);
+    sync_params_int4_array(params, kinds, NULL, used);
+    sync_params_uuid_array(params, parties, NULL, used);
+    sync_params_int8_array(params, seconds, NULL, used);
+    sync_params_bool_array(params, done, NULL, used);
+    return SYNC_OK;
 }
 
 /* A fact as the carry-on rule sees it, with what a call needs besides. */
@@ -477,8 +491,9 @@ static size_t collect_changes(const struct sync_lane_effect *effects, size_t cou
     return used;
 }
 
-static sync_status write_flags(struct sync_db *db, const struct flag_change *changes, size_t count,
-                               struct sync_arena *arena, struct sync_error *err)
+static sync_status put_flags(const struct flag_change *changes, size_t count,
+                             struct sync_arena *arena, struct sync_params *params,
+                             struct sync_error *err)
 {
     int32_t *ids = sync_arena_take_array(arena, count + 1, sizeof *ids);
     int16_t *flags[FLAG_COUNT];
@@ -496,15 +511,15 @@ static sync_status write_flags(struct sync_db *db, const struct flag_change *cha
             flags[flag][i] = changes[i].flags[flag];
         }
     }
-    struct sync_params params;
-    sync_params_init(&params, arena);
-    sync_params_int4_array(&params, ids, NULL, count);
+    sync_params_init(params, arena);
+    sync_params_int4_array(params, ids, NULL, count);
     for (int flag = 0; flag < FLAG_COUNT; flag++) {
-        sync_params_int2_array(&params, flags[flag], NULL, count);
+        sync_params_int2_array(params, flags[flag], NULL, count);
     }
-    return count == 0 ? SYNC_OK : sync_db_exec(db, &flags_statement, &params, NULL, err);
+    return SYNC_OK;
 }
 
+/* One trip where all calls went well; another fact is looked for between the two else. */
 static sync_status settle(struct sync_db *db, struct sync_lane_effect *effects, size_t count,
                           int64_t now_us, struct sync_arena *arena, struct sync_error *err)
 {
@@ -518,11 +533,26 @@ static sync_status settle(struct sync_db *db, struct sync_lane_effect *effects, 
         calls[i] = call_of(effects[i].body);
         effects[i].carried_on = false;
     }
-    sync_status status = lock_messages(db, effects, count, arena, err);
-    status = sync_is_ok(status) ? mark_facts(db, effects, calls, count, arena, err) : status;
-    status = sync_is_ok(status) ? carry_all_on(db, effects, calls, count, arena, err) : status;
+    struct sync_params lock, facts, flags;
+    struct sync_call trip[] = {
+        {&lock_statement, &lock}, {&mark_statement, &facts}, {&flags_statement, &flags}};
+    bool refused = false;
+    for (size_t i = 0; i < count; i++) {
+        refused = refused || effects[i].ended == SYNC_LANE_REFUSED;
+    }
+    sync_status status = put_lock(effects, count, arena, &lock, err);
+    status = sync_is_ok(status) ? put_facts(effects, calls, count, arena, &facts, err) : status;
+    if (refused) {
+        status = sync_is_ok(status) ? sync_db_pipeline(db, trip, 2, NULL, err) : status;
+        status = sync_is_ok(status) ? carry_all_on(db, effects, calls, count, arena, err) : status;
+    }
     size_t used = sync_is_ok(status) ? collect_changes(effects, count, changes) : 0;
-    return sync_is_ok(status) ? write_flags(db, changes, used, arena, err) : status;
+    status = sync_is_ok(status) ? put_flags(changes, used, arena, &flags, err) : status;
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    return refused ? sync_db_pipeline(db, &trip[2], 1, NULL, err)
+                   : sync_db_pipeline(db, trip, 3, NULL, err);
 }
 
 static sync_status reopened(struct sync_db *db, const struct sync_key *entities,
@@ -546,8 +576,11 @@ static sync_status reopened(struct sync_db *db, const struct sync_key *entities,
             *change = *change == STATUS_FLAG_NO ? STATUS_FLAG_QUEUED : *change;
         }
     }
-    sync_status status = lock_messages(db, effects, count, arena, err);
-    return sync_is_ok(status) ? write_flags(db, changes, used, arena, err) : status;
+    struct sync_params lock, flags;
+    struct sync_call trip[] = {{&lock_statement, &lock}, {&flags_statement, &flags}};
+    sync_status status = put_lock(effects, count, arena, &lock, err);
+    status = sync_is_ok(status) ? put_flags(changes, used, arena, &flags, err) : status;
+    return sync_is_ok(status) ? sync_db_pipeline(db, trip, 2, NULL, err) : status;
 }
 
 /* Calls -------------------------------------------------------------------------------------------

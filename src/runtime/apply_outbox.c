@@ -43,14 +43,19 @@ static const struct sync_statement insert_rows = {
     " not_before = excluded.not_before, body = excluded.body, ended_at = excluded.ended_at"
     " WHERE outbox.state IN (4, 5, 6) AND excluded.state = 0"
     " OR outbox.state = 4 AND excluded.state = 5"
-    " RETURNING state"};
+    " RETURNING state, target, partition, entity_key, not_before <= $12"};
 
-/* A new effect must not wait behind a look-up that failed: those not sent yet are due at once. */
+/*
+ * A new effect must not wait behind a look-up that failed: those not sent yet are due at once. Key
+ * and target name the lane. The states are in the words of the index by key, and of no other, so
+ * that no plan reads the lane.
+ */
 static const struct sync_statement hurry_rows = {
-    "outbox_hurry",
-    "UPDATE sync.outbox SET not_before = $6 WHERE (scope, topic, partition, target, entity_key) IN"
-    " (SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[]))"
-    " AND state = 0 AND attempt = 0 AND not_before > $6"};
+    "outbox_hurry", "UPDATE sync.outbox AS o SET not_before = $3"
+                    " FROM unnest($1::text[], $2::text[]) AS k (entity_key, target)"
+                    " WHERE o.entity_key = ANY ($1) AND o.entity_key = k.entity_key"
+                    " AND o.target = k.target AND o.state IN (0, 1, 6) AND o.state < 1"
+                    " AND o.attempt = 0 AND o.not_before > $3"};
 
 static sync_status effect_take(struct apply *apply, const struct sync_record *record,
                                const struct sync_entity *owner, const struct sync_effect *effect,
@@ -176,7 +181,7 @@ void apply_effects_settle(struct apply *apply)
 
 /* Rows ---------------------------------------------------------------------------------------- */
 
-/* Columns of the insert; the first five arrays but the last of "hurry" are among them. */
+/* Columns of the insert; those of "hurry" are among them. */
 struct columns {
     struct sync_uuid *ids;
     struct sync_bytes *names, *targets, *scopes, *topics, *keys, *bodies, *singles;
@@ -293,30 +298,23 @@ static sync_status add_insert(const struct apply *apply, const struct columns *c
 static sync_status add_hurry(const struct apply *apply, const struct columns *all,
                              struct sync_call *calls, size_t *count, struct sync_error *err)
 {
-    struct columns some = {0};
-    if (!columns_take(apply->batch->arena, all->count, &some)) {
+    struct sync_arena *arena = apply->batch->arena;
+    struct sync_bytes *keys = sync_arena_take_array(arena, all->count, sizeof *keys);
+    struct sync_bytes *targets = sync_arena_take_array(arena, all->count, sizeof *targets);
+    struct sync_params *params = params_new(arena);
+    size_t used = 0;
+    if (keys == NULL || targets == NULL || params == NULL) {
         return apply_full(err);
     }
     for (size_t i = 0; i < all->count; i++) {
         if (all->states[i] == OUTBOX_WAITING && all->not_before_us[i] == apply->batch->now_us) {
-            size_t at = some.count++;
-            some.scopes[at] = all->scopes[i];
-            some.topics[at] = all->topics[i];
-            some.partitions[at] = all->partitions[i];
-            some.targets[at] = all->targets[i];
-            some.keys[at] = all->keys[i];
+            keys[used] = all->keys[i];
+            targets[used++] = all->targets[i];
         }
     }
-    struct sync_params *params = params_new(apply->batch->arena);
-    if (params == NULL) {
-        return apply_full(err);
-    }
-    if (some.count > 0) {
-        sync_params_text_array(params, some.scopes, some.count);
-        sync_params_text_array(params, some.topics, some.count);
-        sync_params_int4_array(params, some.partitions, NULL, some.count);
-        sync_params_text_array(params, some.targets, some.count);
-        sync_params_text_array(params, some.keys, some.count);
+    if (used > 0) {
+        sync_params_text_array(params, keys, used);
+        sync_params_text_array(params, targets, used);
         sync_params_time(params, apply->batch->now_us);
         calls[(*count)++] = (struct sync_call){&hurry_rows, params};
     }

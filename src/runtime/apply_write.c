@@ -491,6 +491,31 @@ static sync_status collect_calls(struct apply *apply, struct sync_call *calls, s
     return status;
 }
 
+/* What waits now, for the senders. Without memory for it they are only woken. */
+static void take_hints(struct apply *apply, const struct sync_result *inserted)
+{
+    struct sync_batch *batch = apply->batch;
+    batch->hints =
+        sync_arena_take_array(batch->arena, (size_t)inserted->rows + 1, sizeof *batch->hints);
+    batch->hint_count = 0;
+    for (int row = 0; row < inserted->rows; row++) {
+        if (sync_result_int4(inserted, row, 0) != OUTBOX_WAITING) {
+            continue;
+        }
+        apply->lane_effects++;
+        struct sync_bytes target =
+            sync_arena_copy(batch->arena, sync_result_bytes(inserted, row, 1));
+        struct sync_bytes key = sync_arena_copy(batch->arena, sync_result_bytes(inserted, row, 3));
+        if (batch->hints != NULL && target.data != NULL && key.data != NULL) {
+            batch->hints[batch->hint_count++] =
+                (struct sync_lane_hint){.target = (const char *)target.data,
+                                        .partition = sync_result_int4(inserted, row, 2),
+                                        .key = key,
+                                        .due = sync_result_bool(inserted, row, 4)};
+        }
+    }
+}
+
 sync_status apply_write(struct apply *apply, struct sync_error *err)
 {
     struct sync_call calls[WRITE_CALLS_MAX];
@@ -505,8 +530,8 @@ sync_status apply_write(struct apply *apply, struct sync_error *err)
     if (!sync_is_ok(status)) {
         return status;
     }
-    for (int row = 0; insert != SIZE_MAX && row < results[insert].rows; row++) {
-        apply->lane_effects += sync_result_int4(&results[insert], row, 0) == OUTBOX_WAITING;
+    if (insert != SIZE_MAX) {
+        take_hints(apply, &results[insert]);
     }
     for (size_t i = 0; i < count; i++) {
         sync_result_done(&results[i]);

@@ -23,6 +23,11 @@ static const struct sync_statement owner_grow = {
 static const struct sync_statement owner_exists = {
     "owner_exists",
     "SELECT FROM sync.partition_owner WHERE scope = $1 AND topic = $2 AND partition = $3"};
+/* The lane gate of a sender passes beside an update that changes no key: only this lock waits for
+ * it, and makes it wait. */
+static const struct sync_statement owner_lock = {
+    "owner_lock", "SELECT FROM sync.partition_owner WHERE scope = $1 AND topic = $2"
+                  " AND partition = $3 FOR UPDATE"};
 static const struct sync_statement owner_claim = {
     "owner_claim", "INSERT INTO sync.partition_owner AS o (scope, topic, partition, epoch, "
                    "position, first_position,"
@@ -46,9 +51,6 @@ static const struct sync_statement gate_share = {
 static const struct sync_statement owner_read = {
     "owner_read", "SELECT epoch, position, tail_digest FROM sync.partition_owner"
                   " WHERE scope = $1 AND topic = $2 AND partition = $3"};
-static const struct sync_statement owner_read_locked = {
-    "owner_read_locked", "SELECT epoch, position, tail_digest FROM sync.partition_owner"
-                         " WHERE scope = $1 AND topic = $2 AND partition = $3 FOR UPDATE"};
 
 /* Parameters of one statement, with memory of their own. */
 struct place_params {
@@ -157,28 +159,30 @@ static void owner_of(const struct sync_result *result, struct sync_owner *ret_ow
     ret_owner->has_tail = true;
 }
 
-/* One statement that returns the owner row, in a transaction of its own. */
-static sync_status owner_exchange(struct sync_db *db, const struct sync_statement *statement,
-                                  const struct sync_params *params,
+/* Locks the owner row, then runs one statement that returns it, in a transaction of its own. */
+static sync_status owner_exchange(struct sync_db *db, const struct place_params *place,
+                                  const struct sync_call *call,
                                   const struct sync_txn_limits *limits,
                                   struct sync_owner *ret_owner, struct sync_error *err)
 {
-    SYNC_RESULT result = {0};
+    struct sync_call calls[] = {{&owner_lock, &place->params}, *call};
+    struct sync_result results[2];
     struct sync_owner owner = {0};
-    sync_status status = sync_txn_begin(db, limits, NULL, err);
+    sync_status status = sync_txn_begin_with(db, limits, calls, 2, results, NULL, err);
     if (!sync_is_ok(status)) {
         return status;
     }
-    status = sync_db_exec(db, statement, params, &result, err);
-    if (sync_is_ok(status) && result.rows != 1) {
-        status =
-            sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_INTERNAL, "read the owner row: it is gone");
+    bool found = results[1].rows == 1;
+    if (found) {
+        owner_of(&results[1], &owner);
     }
-    if (!sync_is_ok(status)) {
+    sync_result_done(&results[0]);
+    sync_result_done(&results[1]);
+    if (!found) {
         sync_txn_rollback(db);
-        return status;
+        return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_INTERNAL,
+                         "read the owner row: it is gone");
     }
-    owner_of(&result, &owner);
     status = sync_txn_commit(db, err);
     if (sync_is_ok(status)) {
         *ret_owner = owner;
@@ -190,11 +194,13 @@ sync_status sync_claim_partition(struct sync_db *db, const struct sync_place *pl
                                  const char *holder, struct sync_owner *ret_owner,
                                  struct sync_error *err)
 {
-    struct place_params p;
+    struct place_params lock, p;
+    place_params_init(&lock, place);
     place_params_init(&p, place);
     sync_params_int8(&p.params, start);
     sync_params_text(&p.params, holder);
-    return owner_exchange(db, &owner_claim, &p.params, &claim_limits, ret_owner, err);
+    struct sync_call call = {&owner_claim, &p.params};
+    return owner_exchange(db, &lock, &call, &claim_limits, ret_owner, err);
 }
 
 sync_status sync_gate_pass(struct sync_db *db, const struct sync_place *place,
@@ -254,5 +260,6 @@ sync_status sync_owner_settle(struct sync_db *db, const struct sync_place *place
                                                       SYNC_DB_STATEMENT_IN_DOUBT_MS};
     struct place_params p;
     place_params_init(&p, place);
-    return owner_exchange(db, &owner_read_locked, &p.params, &limits, ret_owner, err);
+    struct sync_call call = {&owner_read, &p.params};
+    return owner_exchange(db, &p, &call, &limits, ret_owner, err);
 }

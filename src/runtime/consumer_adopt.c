@@ -116,9 +116,7 @@ static enum step meet_success(struct consumer *c, const struct sync_key *keys, s
     struct consumer_apply *a = &c->apply;
     struct consumer_sweep_place *at = &a->sweep;
     sync_apply_count(&a->applier, &a->batch);
-    if (lane_effects > 0) {
-        consumer_wake_senders(c);
-    }
+    consumer_tell_senders(c, lane_effects);
     if (count_left(&a->batch) == 0) {
         at->after = keys[count - 1];
     }
@@ -213,9 +211,7 @@ static enum step work(struct consumer *c, int32_t place)
     if (!sync_is_ok(status)) {
         return meet_trouble(c, &err);
     }
-    if (lane_effects > 0) {
-        consumer_wake_senders(c);
-    }
+    consumer_tell_senders(c, lane_effects);
     return a->batch.more ? STEP_MORE : STEP_DONE;
 }
 

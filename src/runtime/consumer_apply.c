@@ -74,10 +74,15 @@ void consumer_stop_partition(struct consumer *c, int32_t place, const struct syn
 
 /* Lanes --------------------------------------------------------------------------------------- */
 
-void consumer_wake_senders(struct consumer *c)
+void consumer_tell_senders(struct consumer *c, size_t lane_effects)
 {
-    for (size_t i = 0; i < c->sender_count; i++) {
-        sync_sender_wake(c->senders[i]);
+    const struct sync_batch *batch = &c->apply.batch;
+    for (size_t i = 0; i < c->sender_count && lane_effects > 0; i++) {
+        if (batch->hint_count == lane_effects) {
+            sync_sender_hint(c->senders[i], batch->hints, batch->hint_count);
+        } else {
+            sync_sender_wake(c->senders[i]);
+        }
     }
 }
 

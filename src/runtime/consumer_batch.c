@@ -311,9 +311,7 @@ static void on_done(struct consumer *c, bool still_ours)
     a->retry_delay_ms = SYNC_BACKOFF_FIRST_MS;
     sync_apply_count(&a->applier, &a->batch);
     sync_metric_set(progress, (double)sync_clock_wall_us() / 1e6, SYNC_LABELS(c->scope));
-    if (a->doubt.lane_effects > 0) {
-        consumer_wake_senders(c);
-    }
+    consumer_tell_senders(c, a->doubt.lane_effects);
     if (still_ours) {
         size_t most = (size_t)c->config->batch_records_max;
         p->position = a->batch.records[a->batch.record_count - 1].offset + 1;

@@ -270,8 +270,8 @@ void consumer_fence(struct consumer *c, int32_t place, int64_t epoch, int64_t no
 void consumer_stop_partition(struct consumer *c, int32_t place, const struct sync_error *err);
 /* Reacts to a failure of the database by its class: stop, breaker or backoff. */
 void consumer_trouble(struct consumer *c, const struct sync_error *err, int64_t now_us);
-/* Effects were committed: wakes the senders. */
-void consumer_wake_senders(struct consumer *c);
+/* A batch was committed that let so many effects wait: the senders are told which. */
+void consumer_tell_senders(struct consumer *c, size_t lane_effects);
 /* Gives the lanes of a partition to the senders, or takes them. */
 void consumer_own_lanes(struct consumer *c, int32_t place, int64_t epoch);
 void consumer_disown_lanes(struct consumer *c, int32_t place);

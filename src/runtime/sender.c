@@ -15,7 +15,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "secret.h"
-#include "sender_lane.h"
+#include "sender_due.h"
 #include "words.h"
 
 #include <pthread.h>
@@ -23,17 +23,20 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define IDLE_LOOK_US   (1000 * 1000LL)  /* intents of other processes are found by a look */
-#define STATS_EVERY_US (5000 * 1000LL)  /* gauges: counting reads every open row */
-#define STOP_PROBE_US  (60 * 1000000LL) /* a stopped lane tries a newly read token so often */
-#define ARENA_BYTES                                                                                \
-    (2 * 1024 * 1024)    /* one round of SYNC_LANE_KEYS_MAX effects and a full look                \
-                          */
-#define FAILING_MAX 1024 /* keys whose failures are counted */
-#define URL_MAX     1280
-#define BODY_MAX    4096 /* a request is a handful of numbers */
+#define IDLE_LOOK_US   (1000 * 1000LL)   /* intents of other processes are found by a look */
+#define STATS_EVERY_US (5000 * 1000LL)   /* gauges: counting reads every open row */
+#define STATS_REST     100               /* and at most one part in so many of the thread's time */
+#define STOP_PROBE_US  (60 * 1000000LL)  /* a stopped lane tries a newly read token so often */
+#define ARENA_BYTES    (2 * 1024 * 1024) /* one round of SYNC_LANE_KEYS_MAX effects */
+#define FAILING_MAX    1024              /* keys whose failures are counted */
+/* While more is due, done marks may wait for others, to share a commit. What is lost with the
+ * process is sent again, as after any crash before its mark. */
+#define FINISH_COUNT (SYNC_LANE_KEYS_MAX / 2)
+#define FINISH_US    (10 * 1000LL)
+#define URL_MAX      1280
+#define BODY_MAX     4096 /* a request is a handful of numbers */
 
-/* One call in flight. */
+/* One effect that was taken: queued for a line, called, or answered and not yet written. */
 struct flight {
     bool used;
     struct sync_lane_item item;
@@ -41,6 +44,7 @@ struct flight {
     char name[SYNC_EFFECT_NAME_MAX];
     char url[URL_MAX], request[BODY_MAX], id[SYNC_UUID_BUFFER];
     const char *method; /* static; NULL = POST */
+    size_t request_size;
     int64_t started_us;
     char problem[128];
 };
@@ -69,6 +73,8 @@ struct sync_sender {
     pthread_mutex_t lock;
     struct sync_lane_partition owned[SYNC_SENDER_PARTITIONS_MAX];
     size_t owned_count;
+    struct sync_due_key hints[SYNC_DUE_HINTS_MAX];
+    size_t hint_count;
     bool woken, stopping, pausing;
     int drain_ms;
     int32_t fenced[SYNC_SENDER_PARTITIONS_MAX];
@@ -82,13 +88,17 @@ struct sync_sender {
     struct sync_lane_partition partitions[SYNC_SENDER_PARTITIONS_MAX];
     struct sync_lane_partitions mine;
     struct flight flights[SYNC_LANE_KEYS_MAX];
-    size_t flying;
+    size_t flying, calling;                    /* taken; of these with a line */
+    struct flight *queued[SYNC_LANE_KEYS_MAX]; /* taken, waiting for a line, in order */
+    size_t queued_count;
+    size_t answered, ahead; /* since the last take; how many more to take than there are lines */
     struct sync_lane_item ended[SYNC_LANE_KEYS_MAX]; /* answered, not yet written */
     struct flight *ended_flights[SYNC_LANE_KEYS_MAX];
     size_t ended_count;
-    struct sync_lane_key due[SYNC_LANE_VIEW_KEYS_MAX]; /* what the last look found */
-    char due_text[SYNC_LANE_VIEW_KEYS_MAX][SYNC_LANE_KEY_SIZE];
-    size_t due_count, due_next;
+    int64_t ended_us; /* when the first of them was answered */
+    bool ended_badly; /* one of them is not just done */
+    struct sync_due due;
+    bool view_full; /* the last look found as many keys as it may */
     struct sync_breaker breaker;
     struct failing failing[FAILING_MAX];
     uint64_t seed;
@@ -97,7 +107,8 @@ struct sync_sender {
     bool token_renewed;    /* the one new token was tried */
     int64_t token_read_us;
     int64_t lane_success_us; /* when any call was last answered for good */
-    bool look_wanted;
+    bool look_wanted;        /* something may be due */
+    bool is_cut_short;       /* the last take found as many as there was room for */
     int64_t next_look_us, next_stats_us, database_wait_until_us;
     int database_failures;
     struct sync_arena arena, request_arena;
@@ -240,6 +251,27 @@ void sync_sender_wake(struct sync_sender *sender)
     sync_http_client_wake(sender->client);
 }
 
+void sync_sender_hint(struct sync_sender *sender, const struct sync_lane_hint *hints, size_t count)
+{
+    bool mine = false;
+    pthread_mutex_lock(&sender->lock);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(hints[i].target, sender->target) != 0) {
+            continue;
+        }
+        mine = true;
+        bool told =
+            hints[i].due && sender->hint_count < SYNC_DUE_HINTS_MAX &&
+            sync_due_key_of(hints[i].partition, hints[i].key, &sender->hints[sender->hint_count]);
+        sender->hint_count += told;
+        sender->woken = sender->woken || !told; /* the look finds it, or says when it is due */
+    }
+    pthread_mutex_unlock(&sender->lock);
+    if (mine) {
+        sync_http_client_wake(sender->client);
+    }
+}
+
 void sync_sender_own(struct sync_sender *sender, int32_t partition, int64_t epoch)
 {
     sync_sender_disown(sender, partition);
@@ -307,6 +339,21 @@ void sync_sender_counters(struct sync_sender *sender, struct sync_sender_counter
     pthread_mutex_unlock(&sender->lock);
 }
 
+static bool is_mine(const struct sync_sender *sender, int32_t partition)
+{
+    bool mine = false;
+    for (size_t i = 0; i < sender->mine.count; i++) {
+        mine = mine || sender->mine.items[i].partition == partition;
+    }
+    return mine;
+}
+
+static void add_due(struct sync_sender *sender, const struct sync_due_key *key)
+{
+    bool added = sync_due_add(&sender->due, key);
+    sender->look_wanted = sender->look_wanted || !added; /* the look finds it again */
+}
+
 /* Takes the notes over. Returns whether somebody woke us. */
 static bool take_notes(struct sync_sender *sender, bool *ret_stopping)
 {
@@ -317,6 +364,12 @@ static bool take_notes(struct sync_sender *sender, bool *ret_stopping)
     sender->paused = sender->pausing;
     memcpy(sender->partitions, sender->owned, sender->owned_count * sizeof sender->owned[0]);
     sender->mine.count = sender->owned_count;
+    for (size_t i = 0; i < sender->hint_count; i++) {
+        if (is_mine(sender, sender->hints[i].partition)) {
+            add_due(sender, &sender->hints[i]);
+        }
+    }
+    sender->hint_count = 0;
     sender->counters.in_flight = (int64_t)sender->flying;
     pthread_mutex_unlock(&sender->lock);
     return woken;
@@ -503,12 +556,28 @@ static void judge_lane(struct sync_sender *sender, const struct flight *flight,
                     SYNC_LABELS(sender->scope, "bridge"));
 }
 
-/* Decides what an answered call ends as; written by the next finish. */
+/* Answered, to be written by the next finish. */
+static void add_ended(struct sync_sender *sender, struct flight *flight)
+{
+    const struct sync_lane_item *item = &flight->item;
+    if (sender->ended_count == 0) {
+        sender->ended_us = sync_clock_monotonic_us();
+        sender->ended_badly = false;
+    }
+    sender->ended_badly =
+        sender->ended_badly || item->again || item->effect.ended != SYNC_LANE_DONE;
+    sender->ended[sender->ended_count] = *item;
+    sender->ended_flights[sender->ended_count++] = flight;
+}
+
+/* Decides what an answered call ends as. */
 static void judge_answer(struct sync_sender *sender, const struct sync_http_answer_in *answer)
 {
     struct flight *flight = answer->tag;
     struct sync_lane_item *item = &flight->item;
     const char *rule = NULL;
+    sender->calling--;
+    sender->answered++;
     enum sync_lane_answer class = sender->lane.store->answer(answer->failed, answer->code, &rule);
     char operation[SYNC_EFFECT_NAME_MAX];
     sync_lane_operation(flight->name, operation);
@@ -546,8 +615,7 @@ static void judge_answer(struct sync_sender *sender, const struct sync_http_answ
         sender->target_state = SYNC_TARGET_CLOSED; /* from here on nothing leaves any more */
         break;
     }
-    sender->ended[sender->ended_count] = *item;
-    sender->ended_flights[sender->ended_count++] = flight;
+    add_ended(sender, flight);
 }
 
 static void count_end(struct sync_sender *sender, const struct sync_lane_item *item,
@@ -562,6 +630,9 @@ static void count_end(struct sync_sender *sender, const struct sync_lane_item *i
 /* After the commit: what an operator must see is logged, with the rule and without the message. */
 static void tell_end(struct sync_sender *sender, const struct sync_lane_item *item)
 {
+    if (item->untried) {
+        return;
+    }
     int64_t *counter = &sender->counters.retried;
     if (!item->again) {
         switch (item->effect.ended) {
@@ -591,22 +662,27 @@ static void tell_end(struct sync_sender *sender, const struct sync_lane_item *it
     pthread_mutex_unlock(&sender->lock);
 }
 
-/* Writes the answers of this round. They stay until they are written. */
+/* Writes the answers. They stay until they are written. */
 static void finish_round(struct sync_sender *sender)
 {
-    if (sender->ended_count == 0) {
-        return;
-    }
     struct sync_error err = {0};
     sync_status status =
         sync_lane_finish(&sender->lane, &sender->mine, sender->ended, sender->ended_count, &err);
     if (!judge_database(sender, status, &err)) {
         return;
     }
+    int64_t now_us = sync_clock_monotonic_us();
     for (size_t i = 0; i < sender->ended_count; i++) {
-        tell_end(sender, &sender->ended[i]);
+        const struct sync_lane_item *item = &sender->ended[i];
+        tell_end(sender, item);
         sender->ended_flights[i]->used = false;
         sender->flying--;
+        if (item->more) {
+            add_due(sender, &(struct sync_due_key){item->partition, item->effect.entity});
+        }
+        if (item->again && sender->next_look_us > now_us + item->wait_us) {
+            sender->next_look_us = now_us + item->wait_us;
+        }
     }
     sender->ended_count = 0;
 }
@@ -640,7 +716,7 @@ static struct flight *free_flight(struct sync_sender *sender)
 
 /* Everything a call needs is copied: the arena belongs to the next round. */
 static sync_status fill_flight(struct sync_sender *sender, const struct sync_lane_item *item,
-                               struct flight *flight, size_t *ret_size, struct sync_error *err)
+                               struct flight *flight, struct sync_error *err)
 {
     struct sync_lane_request made = {.path = NULL};
     sync_arena_reset(&sender->request_arena, 0);
@@ -659,73 +735,117 @@ static sync_status fill_flight(struct sync_sender *sender, const struct sync_lan
     }
     memcpy(flight->request, body.size == 0 ? (const uint8_t *)"" : body.data, body.size);
     memcpy(flight->body, item->effect.body.data, item->effect.body.size);
-    snprintf(flight->name, sizeof flight->name, "%s", item->effect.name);
     sync_uuid_format(&item->effect.effect_id, flight->id);
-    flight->item = *item;
-    flight->item.effect.name = flight->name;
     flight->item.effect.body =
         (struct sync_bytes){(const uint8_t *)flight->body, item->effect.body.size};
-    *ret_size = body.size;
+    flight->request_size = body.size;
     return SYNC_OK;
 }
 
-/* Makes one call; one that cannot be made is judged like an answer that never came. */
-static void call(struct sync_sender *sender, const struct sync_lane_item *item)
+/* A call that cannot be made is judged like an answer that never came. */
+static void fail_flight(struct sync_sender *sender, struct flight *flight,
+                        const struct sync_error *err)
 {
-    struct flight *flight = free_flight(sender);
-    SYNC_ASSERT(flight);
-    struct sync_error err = {0};
-    size_t size = 0;
-    flight->used = true;
-    flight->started_us = sync_clock_monotonic_us();
-    sender->flying++;
-    sync_status status = fill_flight(sender, item, flight, &size, &err);
-    if (sync_is_ok(status)) {
-        struct sync_http_call request = {
-            .method = flight->method,
-            .url = flight->url,
-            .content_type = "application/json",
-            .idempotency_key = flight->id,
-            .authorization = sender->token[0] ? sender->token : NULL,
-            .body = {(const uint8_t *)flight->request, size},
-            .timeout_ms = sender->timeout_ms,
-            .reuse = true, /* the class of these calls is monotone: a silent repeat does no harm */
-            .tag = flight,
-        };
-        status = sync_http_client_send(sender->client, &request, &err);
-    }
-    pthread_mutex_lock(&sender->lock);
-    sender->counters.calls++;
-    pthread_mutex_unlock(&sender->lock);
-    if (sync_is_ok(status)) {
-        return;
-    }
-    sync_log_error(SYNC_ERROR, "call_not_made", &err);
-    flight->item = *item;
-    snprintf(flight->name, sizeof flight->name, "%s", item->effect.name);
-    flight->item.effect.name = flight->name;
+    sync_log_error(SYNC_ERROR, "call_not_made", err);
     flight->item.effect.body = (struct sync_bytes){NULL, 0};
     flight->item.effect.body_changed = false;
     flight->item.again = true;
     flight->item.wait_us = SYNC_BACKOFF_MAX_MS * 1000LL;
-    sender->ended[sender->ended_count] = flight->item;
-    sender->ended_flights[sender->ended_count++] = flight;
+    add_ended(sender, flight);
 }
 
-/* How many calls may leave now. */
-static size_t calls_allowed(const struct sync_sender *sender, int64_t now_us)
+/* Taken: it waits for a line. */
+static void queue_flight(struct sync_sender *sender, const struct sync_lane_item *item)
+{
+    struct flight *flight = free_flight(sender);
+    SYNC_ASSERT(flight);
+    struct sync_error err = {0};
+    flight->used = true;
+    flight->item = *item;
+    snprintf(flight->name, sizeof flight->name, "%s", item->effect.name);
+    flight->item.effect.name = flight->name;
+    sender->flying++;
+    if (sync_is_ok(fill_flight(sender, item, flight, &err))) {
+        sender->queued[sender->queued_count++] = flight;
+    } else {
+        fail_flight(sender, flight, &err);
+    }
+}
+
+static void call(struct sync_sender *sender, struct flight *flight)
+{
+    struct sync_error err = {0};
+    struct sync_http_call request = {
+        .method = flight->method,
+        .url = flight->url,
+        .content_type = "application/json",
+        .idempotency_key = flight->id,
+        .authorization = sender->token[0] ? sender->token : NULL,
+        .body = {(const uint8_t *)flight->request, flight->request_size},
+        .timeout_ms = sender->timeout_ms,
+        .reuse = true, /* the class of these calls is monotone: a silent repeat does no harm */
+        .tag = flight,
+    };
+    flight->started_us = sync_clock_monotonic_us();
+    sync_status status = sync_http_client_send(sender->client, &request, &err);
+    pthread_mutex_lock(&sender->lock);
+    sender->counters.calls++;
+    pthread_mutex_unlock(&sender->lock);
+    if (sync_is_ok(status)) {
+        sender->calling++;
+    } else {
+        fail_flight(sender, flight, &err);
+    }
+}
+
+/* How many calls may be under way. */
+static size_t lines_allowed(const struct sync_sender *sender, int64_t now_us)
 {
     size_t allowed = sync_breaker_allowed(&sender->breaker, sender->in_flight_max, now_us);
+    if (sender->paused) {
+        return 0;
+    }
     switch (sender->target_state) {
     case SYNC_TARGET_CLOSED:
         return 0;
     case SYNC_TARGET_STOPPED:
-        allowed = now_us < sender->stop_probe_us || allowed == 0 ? 0 : 1;
-        break;
+        return now_us < sender->stop_probe_us || allowed == 0 ? 0 : 1;
     case SYNC_TARGET_OPEN:
-        break;
+        return allowed;
     }
-    return allowed > sender->flying ? allowed - sender->flying : 0;
+    return allowed;
+}
+
+/*
+ * How many effects may be taken now. More than there are lines only while answers come faster than
+ * takes: then a line would be idle during each transaction.
+ */
+static size_t room(const struct sync_sender *sender, int64_t now_us)
+{
+    size_t wanted = lines_allowed(sender, now_us);
+    size_t places = SYNC_LANE_KEYS_MAX - sender->flying;
+    size_t taken = sender->calling + sender->queued_count;
+    wanted += wanted == sender->in_flight_max ? sender->ahead : 0;
+    wanted = wanted > taken ? wanted - taken : 0;
+    return wanted < places ? wanted : places;
+}
+
+/* Gives lines to what waits for one. What may not leave now goes back to its lane. */
+static void start_calls(struct sync_sender *sender, bool stopping)
+{
+    int64_t now_us = sync_clock_monotonic_us();
+    size_t allowed = stopping ? 0 : lines_allowed(sender, now_us), next = 0;
+    for (; next < sender->queued_count && sender->calling < allowed; next++) {
+        call(sender, sender->queued[next]);
+    }
+    for (; allowed == 0 && next < sender->queued_count; next++) {
+        struct flight *flight = sender->queued[next];
+        flight->item.untried = flight->item.again = true;
+        flight->item.wait_us = 0;
+        add_ended(sender, flight);
+    }
+    sender->queued_count -= next;
+    memmove(sender->queued, &sender->queued[next], sender->queued_count * sizeof *sender->queued);
 }
 
 static void tell_verdict(struct sync_sender *sender, const struct sync_lane_item *item)
@@ -748,39 +868,38 @@ static void tell_verdict(struct sync_sender *sender, const struct sync_lane_item
     }
 }
 
-/* One take of up to max keys of the last look. Returns whether another may follow at once. */
+/* One take of up to max of the keys that are due. Returns whether another may follow at once. */
 static bool take_round(struct sync_sender *sender, size_t max)
 {
-    size_t left = sender->due_count - sender->due_next;
-    size_t count = left < max ? left : max;
-    count = count > SYNC_LANE_KEYS_MAX ? SYNC_LANE_KEYS_MAX : count;
-    if (count == 0) {
-        return false;
-    }
-    if (sender->breaker
-            .open) { /* any key may be the probe, else one bad key would be each of them */
-        size_t other = sender->due_next + sync_random_next(&sender->seed) % left;
-        struct sync_lane_key first = sender->due[sender->due_next];
-        sender->due[sender->due_next] = sender->due[other];
-        sender->due[other] = first;
-    }
-    struct sync_lane_taken taken = {.count = 0};
+    struct sync_bytes busy[SYNC_LANE_KEYS_MAX];
+    struct sync_lane_key keys[SYNC_LANE_KEYS_MAX];
+    /* Any key may be the probe, else one bad key would be each of them. */
+    uint64_t random = sender->breaker.open ? sync_random_next(&sender->seed) : 0;
+    size_t busy_count = busy_keys(sender, busy), passed = 0;
+    size_t count = sync_due_choose(&sender->due, busy, busy_count, max, random, keys, &passed);
+    struct sync_lane_taken taken = {.count = 0, .target = sender->target_state};
     struct sync_error err = {0};
     bool probe = sender->target_state == SYNC_TARGET_STOPPED;
-    sync_status status = sync_lane_take(&sender->lane, &sender->mine,
-                                        sender->due + sender->due_next, count, probe, &taken, &err);
-    if (!judge_database(sender, status, &err)) {
-        return false;
+    if (count > 0) {
+        sync_status status =
+            sync_lane_take(&sender->lane, &sender->mine, keys, count, probe, &taken, &err);
+        if (!judge_database(sender, status, &err)) {
+            return false;
+        }
     }
-    sender->due_next += count;
+    sync_due_pass(&sender->due, passed);
     sender->target_state = taken.target;
     for (size_t i = 0; i < taken.count; i++) {
         if (taken.items[i].effect.verdict == SYNC_LANE_SEND) {
-            call(sender, &taken.items[i]);
+            queue_flight(sender, &taken.items[i]);
         } else {
             tell_verdict(sender, &taken.items[i]);
         }
     }
+    size_t most = SYNC_LANE_KEYS_MAX - sender->in_flight_max;
+    sender->ahead = sender->answered < most ? sender->answered : most;
+    sender->answered = 0;
+    start_calls(sender, false);
     return true;
 }
 
@@ -801,14 +920,13 @@ static void look(struct sync_sender *sender, int64_t now_us)
         return;
     }
     sender->target_state = view.target;
-    sender->due_next = 0;
-    sender->due_count = view.key_count;
+    sync_due_clear(&sender->due);
+    sender->view_full = view.key_count == SYNC_LANE_VIEW_KEYS_MAX;
     for (size_t i = 0; i < view.key_count; i++) {
-        size_t size =
-            view.keys[i].key.size < sizeof sender->due_text[i] ? view.keys[i].key.size : 0;
-        memcpy(sender->due_text[i], view.keys[i].key.data, size);
-        sender->due[i] = (struct sync_lane_key){{(const uint8_t *)sender->due_text[i], size},
-                                                view.keys[i].partition};
+        struct sync_due_key key;
+        if (sync_due_key_of(view.keys[i].partition, view.keys[i].key, &key)) {
+            add_due(sender, &key);
+        }
     }
     if (view.next_due_us != INT64_MAX && view.next_due_us - view.now_us < IDLE_LOOK_US) {
         sender->next_look_us =
@@ -825,11 +943,13 @@ static void show_state(struct sync_sender *sender, int64_t now_us)
     if (now_us < sender->next_stats_us) {
         return;
     }
-    sender->next_stats_us = now_us + STATS_EVERY_US;
     int64_t pending = 0, oldest_us = INT64_MAX;
     struct sync_error err = {0};
     sync_status status =
         sync_lane_pending(&sender->lane, &sender->mine, &pending, &oldest_us, &err);
+    int64_t took_us = sync_clock_monotonic_us() - now_us;
+    int64_t rest_us = took_us * STATS_REST;
+    sender->next_stats_us = now_us + (rest_us > STATS_EVERY_US ? rest_us : STATS_EVERY_US);
     if (!judge_database(sender, status, &err)) {
         return;
     }
@@ -863,20 +983,19 @@ static void close_round(struct sync_sender *sender)
  * at often. */
 static bool is_drained(const struct sync_sender *sender)
 {
-    return sender->due_next >= sender->due_count || sender->target_state != SYNC_TARGET_OPEN;
+    return sync_due_left(&sender->due) == 0 || sender->target_state != SYNC_TARGET_OPEN;
 }
 
-/* Looks and takes while there is room. Answers that are not written yet come first: one may have
- * closed the lane. */
+/* Looks and takes while there is room. */
 static void send_turn(struct sync_sender *sender, int64_t now_us)
 {
     enum sync_target_state before = sender->target_state;
-    if (sender->mine.count == 0 || sender->ended_count > 0 ||
-        now_us < sender->database_wait_until_us) {
+    if (sender->mine.count == 0 || now_us < sender->database_wait_until_us) {
         return;
     }
     if (sender->paused) {
-        sender->due_count = sender->due_next = 0; /* a new look when it goes on */
+        sync_due_clear(&sender->due);
+        sender->look_wanted = true; /* when it goes on */
         show_state(sender, now_us);
         return;
     }
@@ -884,17 +1003,32 @@ static void send_turn(struct sync_sender *sender, int64_t now_us)
         look(sender, now_us);
     }
     if (sender->target_state == SYNC_TARGET_CLOSED) {
+        sync_due_clear(&sender->due);
         close_round(sender);
     }
-    while (take_round(sender, calls_allowed(sender, now_us))) {
-        if (sender->due_next >= sender->due_count && sender->due_count == SYNC_LANE_VIEW_KEYS_MAX) {
+    size_t max = room(sender, now_us);
+    while (max > 0 && sync_due_left(&sender->due) > 0 && take_round(sender, max)) {
+        if (sync_due_left(&sender->due) == 0 && sender->view_full) {
             look(sender, now_us);
         }
+        max = room(sender, now_us);
     }
     if (before != sender->target_state) {
         tell_state(sender);
     }
     show_state(sender, now_us);
+}
+
+/* Marks wait only while there is other work, and never one that changes how the lane stands. */
+static bool is_finish_due(const struct sync_sender *sender, bool stopping, int64_t now_us)
+{
+    if (sender->ended_count == 0 || now_us < sender->database_wait_until_us) {
+        return false;
+    }
+    bool idle = is_drained(sender) && sender->flying == sender->ended_count;
+    return idle || stopping || sender->ended_badly || sender->mine.count == 0 ||
+           sender->ended_count >= FINISH_COUNT || sender->flying == SYNC_LANE_KEYS_MAX ||
+           now_us - sender->ended_us >= FINISH_US;
 }
 
 /* How long nothing can happen but an answer or a note. */
@@ -904,19 +1038,21 @@ static int wait_ms(const struct sync_sender *sender, int64_t now_us)
     int64_t next_us = until_us;
     if (is_drained(sender)) {
         next_us = sender->look_wanted ? now_us : sender->next_look_us;
-    } else if (calls_allowed(sender, now_us) > 0) {
+    } else if (room(sender, now_us) > 0) {
         next_us = now_us;
     } else if (sender->breaker.probe_at_us > now_us) {
         next_us = sender->breaker.probe_at_us;
     }
     next_us = sender->mine.count == 0 || sender->paused ? until_us : next_us;
-    next_us = sender->ended_count > 0 ? now_us : next_us;
+    if (sender->ended_count > 0 && sender->ended_us + FINISH_US < next_us) {
+        next_us = sender->ended_us + FINISH_US;
+    }
     next_us = next_us < sender->database_wait_until_us ? sender->database_wait_until_us : next_us;
     until_us = next_us < until_us ? next_us : until_us;
-    return until_us > now_us ? (int)((until_us - now_us + 999) / 1000) : 1;
+    return until_us > now_us ? (int)((until_us - now_us + 999) / 1000) : 0;
 }
 
-static void receive(struct sync_sender *sender, int timeout_ms)
+static void receive(struct sync_sender *sender, bool stopping, int timeout_ms)
 {
     struct sync_http_answer_in answers[SYNC_LANE_KEYS_MAX];
     enum sync_target_state before = sender->target_state;
@@ -929,8 +1065,8 @@ static void receive(struct sync_sender *sender, int timeout_ms)
             sender->target_state = SYNC_TARGET_OPEN;
         }
     }
-    bool waiting = sync_clock_monotonic_us() < sender->database_wait_until_us;
-    if (!waiting) {
+    start_calls(sender, stopping);
+    if (is_finish_due(sender, stopping, sync_clock_monotonic_us())) {
         finish_round(sender);
     }
     if (before != sender->target_state && sender->target_state == SYNC_TARGET_STOPPED) {
@@ -939,7 +1075,6 @@ static void receive(struct sync_sender *sender, int timeout_ms)
         write_target(sender, SYNC_TARGET_OPEN, "the target takes our token again");
         tell_state(sender);
     }
-    sender->look_wanted = sender->look_wanted || count > 0; /* the key's next effect may be due */
 }
 
 static void *run(void *context)
@@ -958,7 +1093,7 @@ static void *run(void *context)
         if (!stopping) {
             send_turn(sender, now_us);
         }
-        receive(sender, stopping ? 50 : wait_ms(sender, sync_clock_monotonic_us()));
+        receive(sender, stopping, stopping ? 50 : wait_ms(sender, sync_clock_monotonic_us()));
     }
     sync_http_client_abort(
         sender->client); /* cut calls stay "sent" and are decided again by their class */

@@ -53,8 +53,11 @@ sync_status sync_sender_start(struct sync_sender *sender, struct sync_error *err
 void sync_sender_stop(struct sync_sender *sender, int drain_ms);
 void sync_sender_free(struct sync_sender **sender); /* stops without a drain if it still runs */
 
-/* A commit may have added intents. Any thread; does not block. */
+/* A commit may have added intents: the lanes are looked at. Any thread; does not block. */
 void sync_sender_wake(struct sync_sender *sender);
+/* A commit added these intents; those of other targets are passed over. Any thread; does not block.
+ * Owns: hints are copied. */
+void sync_sender_hint(struct sync_sender *sender, const struct sync_lane_hint *hints, size_t count);
 
 /* The partition was claimed with this epoch: its lane may be sent. Any thread. Again with a newer
  * epoch: replaces. */

@@ -12,58 +12,90 @@ enum outbox_state {
     OUTBOX_CLOSED = 5
 };
 
-/* Ascending, so that two senders of one scope cannot lock each other out. */
-static const struct sync_statement gate_statement = {
-    "lane_gate", "SELECT o.partition FROM sync.partition_owner AS o"
-                 " WHERE o.scope = $1 AND o.topic = $2"
-                 "   AND (o.partition, o.epoch) IN (SELECT * FROM unnest($3::int[], $4::bigint[]))"
-                 " ORDER BY o.partition FOR SHARE OF o"};
+/*
+ * Statements name the rows of sync.outbox so that only the index that was made for them fits: a
+ * prepared statement keeps the plan of the day when the table was small. "OFFSET 0" makes a look-up
+ * of its own for each row; "state < 2" fits no partial index and leaves the primary key; what is
+ * asked by key is asked in the words of the index by key, which do not fit that of what is due.
+ */
+#define OPEN_BY_KEY(row) row ".state IN (0, 1, 6) AND " row ".state < 2"
+#define LANE                                                                                       \
+    "o.scope = $1 AND o.topic = $2 AND o.partition = p.partition"                                  \
+    " AND o.target = $4"
 
+/*
+ * Ascending, so that two senders of one scope cannot lock each other out. KEY SHARE passes beside
+ * the apply thread's gate, which changes no key, and waits for a claim, which locks FOR UPDATE.
+ */
+static const struct sync_statement gate_statement = {
+    "lane_gate", "SELECT o.partition FROM sync.partition_owner AS o WHERE o.scope = $1"
+                 " AND o.topic = $2 AND o.partition = ANY ($3)"
+                 " ORDER BY o.partition FOR KEY SHARE OF o"};
+
+/* In a later statement than the lock: a claim that was committed before it was granted is seen. */
+static const struct sync_statement epochs_statement = {
+    "lane_epochs", "SELECT partition, epoch FROM sync.partition_owner WHERE scope = $1"
+                   " AND topic = $2 AND partition = ANY ($3)"};
+
+static const struct sync_statement target_statement = {
+    "lane_target", "SELECT state FROM sync.target WHERE target = $1"};
+
+/* State of the target, the server's time, and when the next effect that waits is due. */
+static const struct sync_statement state_statement = {
+    "lane_state",
+    "SELECT coalesce((SELECT t.state FROM sync.target AS t WHERE t.target = $4), 0::smallint),"
+    " now(), (SELECT min(n.not_before) FROM unnest($3::int[]) AS p (partition) CROSS JOIN LATERAL"
+    "  (SELECT o.not_before FROM sync.outbox AS o WHERE " LANE
+    "    AND o.state IN (0, 1) AND o.not_before > now() ORDER BY o.not_before LIMIT 1) AS n)"};
+
+/* Keys whose oldest unfinished effect is due: one that waits holds its key. */
 static const struct sync_statement look_statement = {
     "lane_look",
-    "WITH h AS (SELECT DISTINCT ON (partition, entity_key) partition, entity_key, seq, not_before"
-    "   FROM sync.outbox WHERE scope = $1 AND topic = $2 AND partition = ANY ($3) AND target = $4"
-    "    AND state IN (0, 1) AND entity_key <> ALL ($5)"
-    "  ORDER BY partition, entity_key, seq)"
-    " SELECT now(), coalesce((SELECT t.state FROM sync.target AS t WHERE t.target = $4), "
-    "0::smallint),"
-    "        (SELECT min(not_before) FROM h WHERE not_before > now()), d.partition, d.entity_key"
-    "   FROM (SELECT 1) AS one LEFT JOIN (SELECT partition, entity_key, seq FROM h"
-    "          WHERE not_before <= now() ORDER BY seq LIMIT $6) AS d ON true"
-    "  ORDER BY d.seq"};
+    "SELECT h.partition, h.entity_key FROM unnest($3::int[]) AS p (partition) CROSS JOIN LATERAL ("
+    "  SELECT o.partition, o.entity_key, o.not_before, o.seq FROM sync.outbox AS o WHERE " LANE
+    "    AND o.state IN (0, 1) AND o.not_before <= now() AND o.entity_key <> ALL ($5)"
+    "    AND NOT EXISTS (SELECT FROM sync.outbox AS e WHERE e.entity_key = o.entity_key"
+    "     AND " OPEN_BY_KEY("e") " AND e.target = $4 AND e.seq < o.seq OFFSET 0)"
+                                 "   ORDER BY o.not_before, o.seq LIMIT $6) AS h"
+                                 " ORDER BY h.not_before, h.seq LIMIT $6"};
 
 static const struct sync_statement pending_statement = {
     "lane_pending", "SELECT count(*), min(created_at) FROM sync.outbox"
                     " WHERE scope = $1 AND topic = $2 AND partition = ANY ($3) AND target = $4 AND "
                     "state IN (0, 1)"};
 
-static const struct sync_statement target_statement = {
-    "lane_target", "SELECT state FROM sync.target WHERE target = $1"};
+#define EFFECT_COLUMNS                                                                             \
+    "o.effect_id, o.name, o.entity_key, o.partition, o.body, o.attempt, o.created_at"
 
-#define EFFECT_COLUMNS "effect_id, name, entity_key, partition, body, attempt, created_at"
-
+/* The oldest unfinished effect of each key, once it is due. */
 static const struct sync_statement heads_statement = {
     "lane_heads",
-    "SELECT h.effect_id, h.name, h.entity_key, h.partition, h.body, h.attempt, h.created_at"
-    "  FROM unnest($5::text[], $3::int[]) AS k (entity_key, partition) CROSS JOIN LATERAL ("
-    "   SELECT " EFFECT_COLUMNS ", seq, not_before FROM sync.outbox AS o"
-    "    WHERE o.scope = $1 AND o.topic = $2 AND o.partition = k.partition AND o.target = $4"
-    "      AND o.state IN (0, 1) AND o.entity_key = k.entity_key ORDER BY o.seq LIMIT 1) AS h"
-    " WHERE h.not_before <= now() ORDER BY h.seq"};
+    "SELECT h.* FROM unnest($5::text[], $3::int[]) AS p (entity_key, partition) CROSS JOIN LATERAL"
+    "  (SELECT " EFFECT_COLUMNS ", o.not_before, o.seq FROM sync.outbox AS o"
+    "    WHERE o.entity_key = p.entity_key AND " OPEN_BY_KEY(
+        "o") " AND " LANE "    ORDER BY o.seq LIMIT 1) AS h"
+             " WHERE h.not_before <= now() ORDER BY h.seq"};
 
 static const struct sync_statement open_statement = {
     "lane_open_effects",
-    "SELECT " EFFECT_COLUMNS " FROM sync.outbox"
-    " WHERE scope = $1 AND topic = $2 AND partition = ANY ($3) AND target = $4 AND state IN (0, 1)"
-    "   AND entity_key <> ALL ($5) ORDER BY seq LIMIT $6"};
+    "SELECT h.* FROM unnest($3::int[]) AS p (partition) CROSS JOIN LATERAL ("
+    "  SELECT " EFFECT_COLUMNS ", o.not_before, o.seq FROM sync.outbox AS o WHERE " LANE
+    "    AND o.state IN (0, 1) AND o.entity_key <> ALL ($5)"
+    "   ORDER BY o.not_before, o.seq LIMIT $6) AS h"
+    " ORDER BY h.not_before, h.seq LIMIT $6"};
 
 /* Only what is still as we sent it: an answer that comes after somebody else decided says nothing.
- */
+ * And whether more waits behind it. */
 static const struct sync_statement ours_statement = {
-    "lane_ours", "SELECT o.effect_id FROM sync.outbox AS o JOIN unnest($1::uuid[], $2::int[]) AS d "
-                 "(effect_id, attempt)"
-                 "    ON d.effect_id = o.effect_id AND d.attempt = o.attempt WHERE o.state = 1"};
+    "lane_ours", "SELECT o.effect_id, EXISTS (SELECT FROM sync.outbox AS e"
+                 "  WHERE e.entity_key = o.entity_key AND " OPEN_BY_KEY(
+                     "e") "   AND e.effect_id <> o.effect_id OFFSET 0)"
+                          " FROM unnest($1::uuid[], $2::int[]) AS d (effect_id, attempt)"
+                          " CROSS JOIN LATERAL (SELECT * FROM sync.outbox AS x"
+                          "  WHERE x.effect_id = d.effect_id OFFSET 0) AS o"
+                          " WHERE o.attempt = d.attempt AND o.state = 1"};
 
+/* Returned are those that were still open: what was withdrawn meanwhile is not sent. */
 static const struct sync_statement mark_statement = {
     "lane_mark",
     "UPDATE sync.outbox AS o SET state = d.state, attempt = d.attempt, not_before = d.not_before,"
@@ -72,13 +104,14 @@ static const struct sync_statement mark_statement = {
     "  FROM unnest($1::uuid[], $2::smallint[], $3::int[], $4::timestamptz[], $5::bytea[], "
     "$6::int[], $7::text[])"
     "       AS d (effect_id, state, attempt, not_before, body, code, error)"
-    " WHERE o.effect_id = d.effect_id AND o.state IN (0, 1)"};
+    " WHERE o.effect_id = ANY ($1) AND o.effect_id = d.effect_id AND o.state < 2"
+    " RETURNING o.effect_id"};
 
 /* A column that is always generated takes no other value than DEFAULT. */
 static const struct sync_statement behind_statement = {
-    "lane_behind", "UPDATE sync.outbox SET seq = DEFAULT WHERE effect_id = ANY ($1)"};
+    "lane_behind", "UPDATE sync.outbox SET seq = DEFAULT WHERE effect_id = ANY ($1) AND state < 2"};
 
-/* Another fact may carry the effect on: both seconds are expected. */
+/* Another fact may carry the effect on: both seconds are expected. Of what is not sent, none is. */
 static const struct sync_statement echo_statement = {
     "lane_echo", "INSERT INTO sync.expected_echo AS e (effect_id, entity_key, kind, second, "
                  "party_uuid, expires_at)"
@@ -86,6 +119,9 @@ static const struct sync_statement echo_statement = {
                  "make_interval(secs => $6)"
                  "   FROM unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::uuid[])"
                  "        AS d (effect_id, entity_key, kind, second, party)"
+                 "   CROSS JOIN LATERAL (SELECT x.state FROM sync.outbox AS x"
+                 "    WHERE x.effect_id = d.effect_id OFFSET 0) AS o"
+                 "  WHERE o.state = 1"
                  " ON CONFLICT (effect_id, second) DO UPDATE SET party_uuid = excluded.party_uuid,"
                  "       expires_at = greatest(e.expires_at, excluded.expires_at)"};
 
@@ -148,43 +184,72 @@ static bool is_gated(const struct sync_lane_partitions *partitions, int32_t numb
     return partition && partition->gated;
 }
 
-/* Begins a transaction and locks the owner rows of the wanted partitions; those that are not ours
- * are fenced. */
-static sync_status pass_gate(struct sync_lane *lane, const struct sync_lane_partitions *partitions,
-                             int64_t *ret_now_us, struct sync_error *err)
+/* Partitions that are not fenced, or only those that the round wants. */
+static void put_partitions(struct sync_lane *lane, const struct sync_lane_partitions *partitions,
+                           bool wanted, struct sync_params *params)
 {
-    struct sync_params params;
-    size_t count = 0;
-    int32_t *numbers = sync_arena_take_array(lane->arena, partitions->count + 1, sizeof *numbers);
-    int64_t *epochs = sync_arena_take_array(lane->arena, partitions->count + 1, sizeof *epochs);
-    for (size_t i = 0; numbers && epochs && i < partitions->count; i++) {
-        if (partitions->items[i].gated) {
-            numbers[count] = partitions->items[i].partition;
-            epochs[count++] = partitions->items[i].epoch;
-        }
-    }
-    start_params(lane, &params);
-    sync_params_int4_array(&params, numbers, NULL, count);
-    sync_params_int8_array(&params, epochs, NULL, count);
-    struct sync_txn_limits limits = {.lock_timeout_ms = SYNC_DB_LOCK_CLAIM_MS};
-    SYNC_RESULT result = {0};
-    sync_status status = sync_txn_begin(lane->db, &limits, ret_now_us, err);
-    if (sync_is_ok(status)) {
-        status = sync_db_exec(lane->db, &gate_statement, &params, &result, err);
-    }
-    if (!sync_is_ok(status)) {
-        return status;
-    }
+    int32_t *numbers = NULL;
+    size_t count = partition_numbers(lane, partitions, wanted, &numbers);
+    sync_params_int4_array(params, numbers, NULL, count);
+}
+
+/* The lock takes what the round wants, the epochs are read of all. */
+static void put_gate(struct sync_lane *lane, const struct sync_lane_partitions *partitions,
+                     struct sync_params *gate, struct sync_params *epochs)
+{
+    start_params(lane, gate);
+    put_partitions(lane, partitions, true, gate);
+    start_params(lane, epochs);
+    put_partitions(lane, partitions, false, epochs);
+}
+
+/* Gated is what is locked and has our epoch; another epoch means that it is not ours any more. */
+static void read_gate(const struct sync_lane_partitions *partitions,
+                      const struct sync_result *locked, const struct sync_result *epochs)
+{
     for (size_t i = 0; i < partitions->count; i++) {
         struct sync_lane_partition *partition = &partitions->items[i];
-        bool locked = false;
-        for (int row = 0; row < result.rows; row++) {
-            locked = locked || sync_result_int4(&result, row, 0) == partition->partition;
+        bool ours = false;
+        for (int row = 0; row < epochs->rows; row++) {
+            ours = ours || (sync_result_int4(epochs, row, 0) == partition->partition &&
+                            sync_result_int8(epochs, row, 1) == partition->epoch);
         }
-        partition->fenced = partition->fenced || (partition->gated && !locked);
-        partition->gated = partition->gated && locked;
+        partition->fenced = partition->fenced || !ours;
+        partition->gated = false;
     }
-    return SYNC_OK;
+    for (int row = 0; row < locked->rows; row++) {
+        struct sync_lane_partition *partition =
+            find_partition(partitions, sync_result_int4(locked, row, 0));
+        SYNC_ASSERT(partition != NULL);
+        partition->gated = !partition->fenced;
+    }
+}
+
+#define GATE_CALLS 2 /* the lock, and the epochs behind it */
+#define TRIP_CALLS 4
+
+/* Drops what a trip gave, also what was not asked for. */
+static void trip_done(struct sync_result (*results)[TRIP_CALLS])
+{
+    for (size_t i = 0; i < TRIP_CALLS; i++) {
+        sync_result_done(&(*results)[i]);
+    }
+}
+#define TRIP_RESULTS __attribute__((cleanup(trip_done))) struct sync_result
+
+/* Begins a transaction: the gate and what the caller asks behind it, in one round trip. */
+static sync_status pass_gate(struct sync_lane *lane, const struct sync_lane_partitions *partitions,
+                             const struct sync_call *calls, size_t count,
+                             struct sync_result *ret_results, int64_t *ret_now_us,
+                             struct sync_error *err)
+{
+    struct sync_txn_limits limits = {.lock_timeout_ms = SYNC_DB_LOCK_CLAIM_MS};
+    sync_status status =
+        sync_txn_begin_with(lane->db, &limits, calls, count, ret_results, ret_now_us, err);
+    if (sync_is_ok(status)) {
+        read_gate(partitions, &ret_results[0], &ret_results[1]);
+    }
+    return status;
 }
 
 static void start_round(struct sync_lane *lane, const struct sync_lane_partitions *partitions)
@@ -195,12 +260,14 @@ static void start_round(struct sync_lane *lane, const struct sync_lane_partition
     }
 }
 
-/* Commits, or rolls back what failed. */
-static sync_status end_round(struct sync_lane *lane, sync_status status, const char *what,
+/* The last calls and the commit, or the end of what failed. */
+static sync_status end_round(struct sync_lane *lane, sync_status status,
+                             const struct sync_call *calls, size_t count,
+                             struct sync_result *ret_results, const char *what,
                              struct sync_error *err)
 {
     if (sync_is_ok(status)) {
-        status = sync_txn_commit(lane->db, err);
+        status = sync_txn_commit_with(lane->db, calls, count, ret_results, err);
     } else {
         sync_txn_rollback(lane->db);
     }
@@ -210,38 +277,50 @@ static sync_status end_round(struct sync_lane *lane, sync_status status, const c
 /* Looks -------------------------------------------------------------------------------------------
  */
 
+static sync_status read_keys(struct sync_lane *lane, const struct sync_result *result,
+                             struct sync_lane_view *view, struct sync_error *err)
+{
+    view->keys = sync_arena_take_array(lane->arena, (size_t)result->rows + 1, sizeof *view->keys);
+    for (int row = 0; view->keys && row < result->rows; row++) {
+        struct sync_bytes key = sync_arena_copy(lane->arena, sync_result_bytes(result, row, 1));
+        if (!key.data) {
+            view->keys = NULL;
+            break;
+        }
+        view->keys[view->key_count++] =
+            (struct sync_lane_key){key, sync_result_int4(result, row, 0)};
+    }
+    return view->keys ? SYNC_OK
+                      : sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_MEMORY_LIMIT,
+                                  "read keys: the arena is full");
+}
+
 sync_status sync_lane_look(struct sync_lane *lane, const struct sync_lane_partitions *partitions,
                            const struct sync_bytes *busy, size_t busy_count,
                            struct sync_lane_view *ret_view, struct sync_error *err)
 {
     start_round(lane, partitions);
-    struct sync_params params;
-    int32_t *numbers = NULL;
-    size_t count = partition_numbers(lane, partitions, false, &numbers);
-    start_params(lane, &params);
-    sync_params_int4_array(&params, numbers, NULL, count);
-    sync_params_text(&params, lane->target);
-    sync_params_text_array(&params, busy, busy_count);
-    sync_params_int8(&params, SYNC_LANE_VIEW_KEYS_MAX);
-    SYNC_RESULT result = {0};
-    sync_status status = sync_db_exec(lane->db, &look_statement, &params, &result, err);
+    struct sync_params state, keys;
+    start_params(lane, &state);
+    put_partitions(lane, partitions, false, &state);
+    sync_params_text(&state, lane->target);
+    keys = state;
+    sync_params_text_array(&keys, busy, busy_count);
+    sync_params_int8(&keys, SYNC_LANE_VIEW_KEYS_MAX);
+    struct sync_call calls[] = {{&state_statement, &state}, {&look_statement, &keys}};
+    TRIP_RESULTS results[TRIP_CALLS] = {0};
+    sync_status status = sync_db_pipeline(lane->db, calls, 2, results, err);
+    struct sync_lane_view view = {.key_count = 0};
+    if (sync_is_ok(status)) {
+        view.target = (enum sync_target_state)sync_result_int4(&results[0], 0, 0);
+        view.now_us = sync_result_time(&results[0], 0, 1);
+        view.next_due_us = sync_result_is_null(&results[0], 0, 2)
+                               ? INT64_MAX
+                               : sync_result_time(&results[0], 0, 2);
+        status = read_keys(lane, &results[1], &view, err);
+    }
     if (!sync_is_ok(status)) {
         return sync_wrap(err, "look at lane %s", lane->target);
-    }
-    struct sync_lane_view view = {
-        .target = (enum sync_target_state)sync_result_int4(&result, 0, 1),
-        .now_us = sync_result_time(&result, 0, 0),
-        .next_due_us =
-            sync_result_is_null(&result, 0, 2) ? INT64_MAX : sync_result_time(&result, 0, 2),
-        .keys = sync_arena_take_array(lane->arena, (size_t)result.rows, sizeof *view.keys),
-    };
-    for (int row = 0; view.keys && row < result.rows && !sync_result_is_null(&result, row, 3);
-         row++) {
-        struct sync_bytes key = sync_arena_copy(lane->arena, sync_result_bytes(&result, row, 4));
-        if (key.data) {
-            view.keys[view.key_count++] =
-                (struct sync_lane_key){key, sync_result_int4(&result, row, 3)};
-        }
     }
     *ret_view = view;
     return SYNC_OK;
@@ -279,8 +358,9 @@ struct mark {
     const char *error; /* short text or rule; NULL = none */
 };
 
-static sync_status write_marks(struct sync_lane *lane, const struct sync_lane_item *items,
-                               const struct mark *marks, size_t count, struct sync_error *err)
+static sync_status put_marks(struct sync_lane *lane, const struct sync_lane_item *items,
+                             const struct mark *marks, size_t count, struct sync_params *params,
+                             struct sync_error *err)
 {
     struct sync_arena *arena = lane->arena;
     struct sync_uuid *ids = sync_arena_take_array(arena, count, sizeof *ids);
@@ -306,16 +386,15 @@ static sync_status write_marks(struct sync_lane *lane, const struct sync_lane_it
         no_code[i] = items[i].code == 0;
         errors[i] = marks[i].error ? sync_bytes_text(marks[i].error) : (struct sync_bytes){NULL, 0};
     }
-    struct sync_params params;
-    sync_params_init(&params, arena);
-    sync_params_uuid_array(&params, ids, NULL, count);
-    sync_params_int2_array(&params, states, NULL, count);
-    sync_params_int4_array(&params, attempts, NULL, count);
-    sync_params_time_array(&params, times, NULL, count);
-    sync_params_bytes_array(&params, bodies, count);
-    sync_params_int4_array(&params, codes, no_code, count);
-    sync_params_text_array(&params, errors, count);
-    return sync_db_exec(lane->db, &mark_statement, &params, NULL, err);
+    sync_params_init(params, arena);
+    sync_params_uuid_array(params, ids, NULL, count);
+    sync_params_int2_array(params, states, NULL, count);
+    sync_params_int4_array(params, attempts, NULL, count);
+    sync_params_time_array(params, times, NULL, count);
+    sync_params_bytes_array(params, bodies, count);
+    sync_params_int4_array(params, codes, no_code, count);
+    sync_params_text_array(params, errors, count);
+    return SYNC_OK;
 }
 
 /* Reads rows of EFFECT_COLUMNS into items that live as long as the round. */
@@ -384,43 +463,16 @@ static sync_status settle_items(struct sync_lane *lane, struct sync_lane_item *i
 /* Take --------------------------------------------------------------------------------------------
  */
 
-static sync_status read_target(struct sync_lane *lane, enum sync_target_state *ret_state,
-                               struct sync_error *err)
+/* Only of partitions behind the gate. */
+static void keep_gated(const struct sync_lane_partitions *partitions, struct sync_lane_taken *taken)
 {
-    struct sync_params params;
-    sync_params_init(&params, lane->arena);
-    sync_params_text(&params, lane->target);
-    SYNC_RESULT result = {0};
-    sync_status status = sync_db_exec(lane->db, &target_statement, &params, &result, err);
-    if (sync_is_ok(status)) {
-        *ret_state = result.rows == 0 ? SYNC_TARGET_OPEN
-                                      : (enum sync_target_state)sync_result_int4(&result, 0, 0);
-    }
-    return status;
-}
-
-static sync_status read_heads(struct sync_lane *lane, const struct sync_lane_partitions *partitions,
-                              const struct sync_lane_key *keys, size_t key_count,
-                              struct sync_lane_taken *taken, struct sync_error *err)
-{
-    struct sync_bytes *texts = sync_arena_take_array(lane->arena, key_count + 1, sizeof *texts);
-    int32_t *numbers = sync_arena_take_array(lane->arena, key_count + 1, sizeof *numbers);
-    size_t count = 0;
-    for (size_t i = 0; texts && numbers && i < key_count; i++) {
-        if (is_gated(partitions, keys[i].partition)) {
-            texts[count] = keys[i].key;
-            numbers[count++] = keys[i].partition;
+    size_t kept = 0;
+    for (size_t i = 0; i < taken->count; i++) {
+        if (is_gated(partitions, taken->items[i].partition)) {
+            taken->items[kept++] = taken->items[i];
         }
     }
-    struct sync_params params;
-    start_params(lane, &params);
-    sync_params_int4_array(&params, numbers, NULL, count);
-    sync_params_text(&params, lane->target);
-    sync_params_text_array(&params, texts, count);
-    SYNC_RESULT result = {0};
-    sync_status status = sync_db_exec(lane->db, &heads_statement, &params, &result, err);
-    return sync_is_ok(status) ? read_effects(lane, &result, &taken->items, &taken->count, err)
-                              : status;
+    taken->count = kept;
 }
 
 /* The verdicts of the entity; what its own check refuses is settled at once. */
@@ -471,8 +523,11 @@ static struct mark mark_of_verdict(struct sync_lane_item *item, int64_t now_us)
     return mark;
 }
 
-static sync_status write_verdicts(struct sync_lane *lane, struct sync_lane_taken *taken,
-                                  int64_t now_us, struct sync_error *err)
+/* The marks, and which effects go behind the others of their key. */
+static sync_status put_verdicts(struct sync_lane *lane, struct sync_lane_taken *taken,
+                                int64_t now_us, struct sync_params *marking,
+                                struct sync_params *putting_behind, size_t *ret_behind,
+                                struct sync_error *err)
 {
     struct mark *marks = sync_arena_take_array(lane->arena, taken->count + 1, sizeof *marks);
     struct sync_uuid *behind = sync_arena_take_array(lane->arena, taken->count + 1, sizeof *behind);
@@ -488,22 +543,19 @@ static sync_status write_verdicts(struct sync_lane *lane, struct sync_lane_taken
             behind[behind_count++] = item->effect.effect_id;
         }
     }
-    sync_status status = write_marks(lane, taken->items, marks, taken->count, err);
+    sync_status status = put_marks(lane, taken->items, marks, taken->count, marking, err);
     for (size_t i = 0; i < taken->count; i++) {
         taken->items[i].effect.attempt = marks[i].attempt;
     }
-    if (sync_is_ok(status) && behind_count > 0) {
-        struct sync_params params;
-        sync_params_init(&params, lane->arena);
-        sync_params_uuid_array(&params, behind, NULL, behind_count);
-        status = sync_db_exec(lane->db, &behind_statement, &params, NULL, err);
-    }
+    sync_params_init(putting_behind, lane->arena);
+    sync_params_uuid_array(putting_behind, behind, NULL, behind_count);
+    *ret_behind = behind_count;
     return status;
 }
 
 /* Before the request leaves, so that an echo which comes before the answer is recognised. */
-static sync_status write_echoes(struct sync_lane *lane, const struct sync_lane_taken *taken,
-                                struct sync_error *err)
+static sync_status put_echoes(struct sync_lane *lane, const struct sync_lane_taken *taken,
+                              struct sync_params *params, size_t *ret_count, struct sync_error *err)
 {
     struct sync_arena *arena = lane->arena;
     struct sync_uuid *ids = sync_arena_take_array(arena, taken->count + 1, sizeof *ids);
@@ -527,45 +579,127 @@ static sync_status write_echoes(struct sync_lane *lane, const struct sync_lane_t
             parties[count++] = effect->echo_party;
         }
     }
-    if (count == 0) {
-        return SYNC_OK;
+    sync_params_init(params, arena);
+    sync_params_uuid_array(params, ids, NULL, count);
+    sync_params_text_array(params, keys, count);
+    sync_params_int4_array(params, kinds, NULL, count);
+    sync_params_int8_array(params, seconds, NULL, count);
+    sync_params_uuid_array(params, parties, NULL, count);
+    sync_params_int8(params, lane->echo_expected_s);
+    *ret_count = count;
+    return SYNC_OK;
+}
+
+/* Gate, state of the target and heads in one trip. ret_now_us: of the transaction. */
+static sync_status begin_take(struct sync_lane *lane, const struct sync_lane_partitions *partitions,
+                              const struct sync_lane_key *keys, size_t key_count, bool probe,
+                              struct sync_lane_taken *ret_taken, int64_t *ret_now_us,
+                              struct sync_error *err)
+{
+    struct sync_lane_taken taken = {.count = 0};
+    struct sync_bytes *texts = sync_arena_take_array(lane->arena, key_count + 1, sizeof *texts);
+    int32_t *numbers = sync_arena_take_array(lane->arena, key_count + 1, sizeof *numbers);
+    if (!texts || !numbers) {
+        return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_MEMORY_LIMIT,
+                         "take effects: the arena is full");
     }
-    struct sync_params params;
-    sync_params_init(&params, arena);
-    sync_params_uuid_array(&params, ids, NULL, count);
-    sync_params_text_array(&params, keys, count);
-    sync_params_int4_array(&params, kinds, NULL, count);
-    sync_params_int8_array(&params, seconds, NULL, count);
-    sync_params_uuid_array(&params, parties, NULL, count);
-    sync_params_int8(&params, lane->echo_expected_s);
-    return sync_db_exec(lane->db, &echo_statement, &params, NULL, err);
+    for (size_t i = 0; i < key_count; i++) {
+        want_partition(partitions, keys[i].partition);
+        texts[i] = keys[i].key;
+        numbers[i] = keys[i].partition;
+    }
+    struct sync_params gate, epochs, target, heads;
+    put_gate(lane, partitions, &gate, &epochs);
+    sync_params_init(&target, lane->arena);
+    sync_params_text(&target, lane->target);
+    start_params(lane, &heads);
+    sync_params_int4_array(&heads, numbers, NULL, key_count);
+    sync_params_text(&heads, lane->target);
+    sync_params_text_array(&heads, texts, key_count);
+    struct sync_call calls[TRIP_CALLS] = {{&gate_statement, &gate},
+                                          {&epochs_statement, &epochs},
+                                          {&target_statement, &target},
+                                          {&heads_statement, &heads}};
+    TRIP_RESULTS results[TRIP_CALLS] = {0};
+    sync_status status = pass_gate(lane, partitions, calls, TRIP_CALLS, results, ret_now_us, err);
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    taken.target = results[2].rows == 0
+                       ? SYNC_TARGET_OPEN
+                       : (enum sync_target_state)sync_result_int4(&results[2], 0, 0);
+    if (taken.target == SYNC_TARGET_OPEN || (probe && taken.target == SYNC_TARGET_STOPPED)) {
+        status = read_effects(lane, &results[3], &taken.items, &taken.count, err);
+    }
+    if (sync_is_ok(status)) {
+        keep_gated(partitions, &taken);
+        *ret_taken = taken;
+    }
+    return status;
+}
+
+/* What was withdrawn since its head was read, before its entity was locked, is not ours to send. */
+static void keep_marked(struct sync_lane_taken *taken, const struct sync_result *marked)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < taken->count; i++) {
+        bool is_marked = false;
+        for (int row = 0; row < marked->rows && !is_marked; row++) {
+            struct sync_uuid id = sync_result_uuid(marked, row, 0);
+            is_marked = sync_uuid_compare(&id, &taken->items[i].effect.effect_id) == 0;
+        }
+        if (is_marked) {
+            taken->items[kept++] = taken->items[i];
+        }
+    }
+    taken->count = kept;
+}
+
+/* Verdicts, marks, expectations and the commit. */
+static sync_status end_take(struct sync_lane *lane, struct sync_lane_taken *taken, int64_t now_us,
+                            struct sync_error *err)
+{
+    struct sync_params marks, behind, echoes;
+    struct sync_call calls[TRIP_CALLS] = {{&mark_statement, &marks}};
+    TRIP_RESULTS results[TRIP_CALLS] = {0};
+    size_t behind_count = 0, echo_count = 0, count = 1;
+    sync_status status = judge_heads(lane, taken, now_us, err);
+    if (sync_is_ok(status)) {
+        status = put_verdicts(lane, taken, now_us, &marks, &behind, &behind_count, err);
+    }
+    if (sync_is_ok(status)) {
+        status = put_echoes(lane, taken, &echoes, &echo_count, err);
+    }
+    if (behind_count > 0) {
+        calls[count++] = (struct sync_call){&behind_statement, &behind};
+    }
+    if (echo_count > 0) {
+        calls[count++] = (struct sync_call){&echo_statement, &echoes};
+    }
+    status = end_round(lane, status, calls, count, results, "take effects", err);
+    if (sync_is_ok(status)) {
+        keep_marked(taken, &results[0]);
+    }
+    return status;
 }
 
 sync_status sync_lane_take(struct sync_lane *lane, const struct sync_lane_partitions *partitions,
                            const struct sync_lane_key *keys, size_t key_count, bool probe,
                            struct sync_lane_taken *ret_taken, struct sync_error *err)
 {
-    SYNC_ASSERT(key_count <= SYNC_LANE_KEYS_MAX);
+    SYNC_ASSERT(key_count > 0 && key_count <= SYNC_LANE_KEYS_MAX);
     int64_t now_us = 0;
     struct sync_lane_taken taken = {.count = 0};
     start_round(lane, partitions);
-    for (size_t i = 0; i < key_count; i++) {
-        want_partition(partitions, keys[i].partition);
+    sync_status status = begin_take(lane, partitions, keys, key_count, probe, &taken, &now_us, err);
+    if (!sync_is_ok(status)) {
+        return end_round(lane, status, NULL, 0, NULL, "take effects", err);
     }
-    sync_status status = pass_gate(lane, partitions, &now_us, err);
-    if (sync_is_ok(status)) {
-        status = read_target(lane, &taken.target, err);
+    if (taken.count == 0) {
+        sync_txn_rollback(lane->db); /* nothing was written */
+    } else {
+        status = end_take(lane, &taken, now_us, err);
     }
-    bool open = taken.target == SYNC_TARGET_OPEN || (probe && taken.target == SYNC_TARGET_STOPPED);
-    if (sync_is_ok(status) && open) {
-        status = read_heads(lane, partitions, keys, key_count, &taken, err);
-    }
-    if (sync_is_ok(status) && taken.count > 0) {
-        status = judge_heads(lane, &taken, now_us, err);
-        status = sync_is_ok(status) ? write_verdicts(lane, &taken, now_us, err) : status;
-        status = sync_is_ok(status) ? write_echoes(lane, &taken, err) : status;
-    }
-    status = end_round(lane, status, "take effects", err);
     if (sync_is_ok(status)) {
         *ret_taken = taken;
     }
@@ -575,9 +709,11 @@ sync_status sync_lane_take(struct sync_lane *lane, const struct sync_lane_partit
 /* Finish ------------------------------------------------------------------------------------------
  */
 
-/* Which items are still as they were sent; those of fenced partitions are not. */
-static sync_status find_ours(struct sync_lane *lane, const struct sync_lane_partitions *partitions,
-                             struct sync_lane_item *items, size_t *count, struct sync_error *err)
+/* Gate, and which items are still as they were sent. */
+static sync_status begin_finish(struct sync_lane *lane,
+                                const struct sync_lane_partitions *partitions,
+                                struct sync_lane_item *items, size_t *count, int64_t *ret_now_us,
+                                struct sync_error *err)
 {
     struct sync_uuid *ids = sync_arena_take_array(lane->arena, *count + 1, sizeof *ids);
     int32_t *attempts = sync_arena_take_array(lane->arena, *count + 1, sizeof *attempts);
@@ -585,26 +721,29 @@ static sync_status find_ours(struct sync_lane *lane, const struct sync_lane_part
         return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_MEMORY_LIMIT,
                          "find effects: the arena is full");
     }
-    size_t gated = 0;
     for (size_t i = 0; i < *count; i++) {
-        if (is_gated(partitions, items[i].partition)) {
-            items[gated] = items[i];
-            ids[gated] = items[i].effect.effect_id;
-            attempts[gated++] = items[i].effect.attempt;
-        }
+        want_partition(partitions, items[i].partition);
+        ids[i] = items[i].effect.effect_id;
+        attempts[i] = items[i].effect.attempt;
     }
-    struct sync_params params;
-    sync_params_init(&params, lane->arena);
-    sync_params_uuid_array(&params, ids, NULL, gated);
-    sync_params_int4_array(&params, attempts, NULL, gated);
-    SYNC_RESULT result = {0};
-    sync_status status = sync_db_exec(lane->db, &ours_statement, &params, &result, err);
+    struct sync_params gate, epochs, ours;
+    put_gate(lane, partitions, &gate, &epochs);
+    sync_params_init(&ours, lane->arena);
+    sync_params_uuid_array(&ours, ids, NULL, *count);
+    sync_params_int4_array(&ours, attempts, NULL, *count);
+    struct sync_call calls[] = {
+        {&gate_statement, &gate}, {&epochs_statement, &epochs}, {&ours_statement, &ours}};
+    TRIP_RESULTS results[TRIP_CALLS] = {0};
+    sync_status status =
+        pass_gate(lane, partitions, calls, GATE_CALLS + 1, results, ret_now_us, err);
     size_t kept = 0;
-    for (size_t i = 0; i < gated && sync_is_ok(status); i++) {
-        for (int row = 0; row < result.rows; row++) {
-            struct sync_uuid id = sync_result_uuid(&result, row, 0);
-            if (sync_uuid_compare(&id, &items[i].effect.effect_id) == 0) {
-                items[kept++] = items[i];
+    for (size_t i = 0; i < *count && sync_is_ok(status); i++) {
+        for (int row = 0; row < results[2].rows; row++) {
+            struct sync_uuid id = sync_result_uuid(&results[2], row, 0);
+            if (is_gated(partitions, items[i].partition) &&
+                sync_uuid_compare(&id, &items[i].effect.effect_id) == 0) {
+                items[kept] = items[i];
+                items[kept++].more = sync_result_bool(&results[2], row, 1);
                 break;
             }
         }
@@ -618,6 +757,7 @@ static struct mark mark_of_end(const struct sync_lane_item *item, int64_t now_us
     const struct sync_lane_effect *effect = &item->effect;
     struct mark mark = {OUTBOX_WAITING, effect->attempt, now_us, item->problem};
     if (item->again) {
+        mark.attempt -= item->untried;
         mark.not_before_us = now_us + item->wait_us;
         return mark;
     }
@@ -636,9 +776,9 @@ static struct mark mark_of_end(const struct sync_lane_item *item, int64_t now_us
     return mark;
 }
 
-/* Settles and marks; the target's row last, as the lock order says. */
-static sync_status write_ends(struct sync_lane *lane, struct sync_lane_item *items, size_t count,
-                              int64_t now_us, struct sync_error *err)
+/* Settles, and what the rows become. */
+static sync_status put_ends(struct sync_lane *lane, struct sync_lane_item *items, size_t count,
+                            int64_t now_us, struct sync_params *params, struct sync_error *err)
 {
     bool *ended = sync_arena_take_array(lane->arena, count + 1, sizeof *ended);
     struct mark *marks = sync_arena_take_array(lane->arena, count + 1, sizeof *marks);
@@ -653,33 +793,51 @@ static sync_status write_ends(struct sync_lane *lane, struct sync_lane_item *ite
     for (size_t i = 0; i < count && sync_is_ok(status); i++) {
         marks[i] = mark_of_end(&items[i], now_us);
     }
-    return sync_is_ok(status) && count > 0 ? write_marks(lane, items, marks, count, err) : status;
+    return sync_is_ok(status) ? put_marks(lane, items, marks, count, params, err) : status;
 }
 
-static sync_status write_target(struct sync_lane *lane, enum sync_target_state state,
-                                const char *reason, struct sync_error *err)
+static void put_target(struct sync_lane *lane, enum sync_target_state state, const char *reason,
+                       struct sync_params *params)
 {
-    struct sync_params params;
-    sync_params_init(&params, lane->arena);
-    sync_params_text(&params, lane->target);
-    sync_params_int2(&params, (int16_t)state);
-    sync_params_text(&params, reason);
-    return sync_db_exec(lane->db, &set_target_statement, &params, NULL, err);
+    sync_params_init(params, lane->arena);
+    sync_params_text(params, lane->target);
+    sync_params_int2(params, (int16_t)state);
+    sync_params_text(params, reason);
+}
+
+/* Why the target closes with these answers; NULL = it does not. */
+static const char *closing_of(const struct sync_lane_item *items, size_t count)
+{
+    const char *closing = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!items[i].again && items[i].effect.ended == SYNC_LANE_CLOSED) {
+            closing = items[i].problem ? items[i].problem : "the target answered that it is gone";
+        }
+    }
+    return closing;
+}
+
+/* What the caller learns of its items. */
+static void tell_items(struct sync_lane_item *items, size_t count,
+                       const struct sync_lane_item *ended, size_t ended_count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < ended_count; j++) {
+            if (sync_uuid_compare(&items[i].effect.effect_id, &ended[j].effect.effect_id) == 0) {
+                items[i].effect.carried_on = ended[j].effect.carried_on;
+                items[i].more = ended[j].more || ended[j].effect.carried_on;
+            }
+        }
+    }
 }
 
 sync_status sync_lane_finish(struct sync_lane *lane, const struct sync_lane_partitions *partitions,
                              struct sync_lane_item *items, size_t count, struct sync_error *err)
 {
     int64_t now_us = 0;
-    size_t asked = count;
-    const char *closing = NULL;
+    size_t kept = count, call_count = 0;
+    const char *closing = closing_of(items, count);
     start_round(lane, partitions);
-    for (size_t i = 0; i < count; i++) {
-        want_partition(partitions, items[i].partition);
-        if (!items[i].again && items[i].effect.ended == SYNC_LANE_CLOSED) {
-            closing = items[i].problem ? items[i].problem : "the target answered that it is gone";
-        }
-    }
     /* The items are the caller's and may be asked for again: what this transaction changes, it
      * changes in a copy. */
     struct sync_lane_item *copy = sync_arena_take_array(lane->arena, count + 1, sizeof *copy);
@@ -688,20 +846,23 @@ sync_status sync_lane_finish(struct sync_lane *lane, const struct sync_lane_part
                          "end effects: the arena is full");
     }
     memcpy(copy, items, count * sizeof *copy);
-    sync_status status = pass_gate(lane, partitions, &now_us, err);
-    status = sync_is_ok(status) ? find_ours(lane, partitions, copy, &count, err) : status;
-    status = sync_is_ok(status) ? write_ends(lane, copy, count, now_us, err) : status;
-    if (sync_is_ok(status) && closing) {
-        status = write_target(lane, SYNC_TARGET_CLOSED, closing, err);
+    struct sync_params marks, target;
+    struct sync_call calls[2];
+    sync_status status = begin_finish(lane, partitions, copy, &kept, &now_us, err);
+    if (!sync_is_ok(status)) {
+        return end_round(lane, status, NULL, 0, NULL, "end effects", err);
     }
-    status = end_round(lane, status, "end effects", err);
-    for (size_t i = 0; i < asked && sync_is_ok(status); i++) {
-        for (size_t j = 0; j < count; j++) {
-            bool same =
-                sync_uuid_compare(&items[i].effect.effect_id, &copy[j].effect.effect_id) == 0;
-            items[i].effect.carried_on =
-                same ? copy[j].effect.carried_on : items[i].effect.carried_on;
-        }
+    if (kept > 0) {
+        status = put_ends(lane, copy, kept, now_us, &marks, err);
+        calls[call_count++] = (struct sync_call){&mark_statement, &marks};
+    }
+    if (closing) { /* last, as the lock order says */
+        put_target(lane, SYNC_TARGET_CLOSED, closing, &target);
+        calls[call_count++] = (struct sync_call){&set_target_statement, &target};
+    }
+    status = end_round(lane, status, calls, call_count, NULL, "end effects", err);
+    if (sync_is_ok(status)) {
+        tell_items(items, count, copy, kept);
     }
     return status;
 }
@@ -715,28 +876,34 @@ sync_status sync_lane_close(struct sync_lane *lane, const struct sync_lane_parti
     for (size_t i = 0; i < partitions->count; i++) {
         want_partition(partitions, partitions->items[i].partition);
     }
-    sync_status status = pass_gate(lane, partitions, &now_us, err);
-    struct sync_params params;
-    int32_t *numbers = NULL;
-    size_t number_count = partition_numbers(lane, partitions, true, &numbers);
-    start_params(lane, &params);
-    sync_params_int4_array(&params, numbers, NULL, number_count);
-    sync_params_text(&params, lane->target);
-    sync_params_text_array(&params, busy, busy_count);
-    sync_params_int8(&params, SYNC_LANE_KEYS_MAX);
-    SYNC_RESULT result = {0};
-    struct sync_lane_item *items = NULL;
-    size_t count = 0;
-    status = sync_is_ok(status) ? sync_db_exec(lane->db, &open_statement, &params, &result, err)
-                                : status;
-    status = sync_is_ok(status) ? read_effects(lane, &result, &items, &count, err) : status;
-    for (size_t i = 0; i < count && sync_is_ok(status); i++) {
-        items[i].effect.ended = SYNC_LANE_CLOSED;
+    struct sync_params gate, epochs, open, marks;
+    put_gate(lane, partitions, &gate, &epochs);
+    open = gate;
+    sync_params_text(&open, lane->target);
+    sync_params_text_array(&open, busy, busy_count);
+    sync_params_int8(&open, SYNC_LANE_KEYS_MAX);
+    struct sync_call calls[] = {
+        {&gate_statement, &gate}, {&epochs_statement, &epochs}, {&open_statement, &open}};
+    TRIP_RESULTS results[TRIP_CALLS] = {0};
+    struct sync_lane_taken taken = {.count = 0};
+    sync_status status = pass_gate(lane, partitions, calls, GATE_CALLS + 1, results, &now_us, err);
+    if (!sync_is_ok(status)) {
+        return end_round(lane, status, NULL, 0, NULL, "close effects", err);
     }
-    status = sync_is_ok(status) ? write_ends(lane, items, count, now_us, err) : status;
-    status = end_round(lane, status, "close effects", err);
+    status = read_effects(lane, &results[2], &taken.items, &taken.count, err);
     if (sync_is_ok(status)) {
-        *ret_closed = count;
+        keep_gated(partitions, &taken);
+    }
+    for (size_t i = 0; i < taken.count; i++) {
+        taken.items[i].effect.ended = SYNC_LANE_CLOSED;
+    }
+    struct sync_call mark = {&mark_statement, &marks};
+    if (sync_is_ok(status) && taken.count > 0) {
+        status = put_ends(lane, taken.items, taken.count, now_us, &marks, err);
+    }
+    status = end_round(lane, status, &mark, taken.count > 0, NULL, "close effects", err);
+    if (sync_is_ok(status)) {
+        *ret_closed = taken.count;
     }
     return status;
 }
@@ -745,7 +912,9 @@ sync_status sync_lane_set_target(struct sync_lane *lane, enum sync_target_state 
                                  const char *reason, struct sync_error *err)
 {
     sync_arena_reset(lane->arena, 0);
-    sync_status status = write_target(lane, state, reason, err);
+    struct sync_params params;
+    put_target(lane, state, reason, &params);
+    sync_status status = sync_db_exec(lane->db, &set_target_statement, &params, NULL, err);
     return sync_is_ok(status) ? status : sync_wrap(err, "mark lane %s", lane->target);
 }
 

@@ -34,13 +34,15 @@ struct sync_lane_partitions {
 struct sync_lane_item {
     struct sync_lane_effect effect;
     int32_t partition;
+    bool untried;        /* finish: no call was made, so none counts */
     bool again;          /* finish: goes back to waiting … */
     int64_t wait_us;     /* … for so long */
     int code;            /* finish: answer, 0 = none */
     const char *problem; /* finish: short text, NULL = none */
+    bool more;           /* set by finish: more effects of the key wait */
 };
 
-/* A key whose head is due. */
+/* A key whose head may be due. */
 struct sync_lane_key {
     struct sync_bytes key;
     int32_t partition;
@@ -50,12 +52,12 @@ struct sync_lane_key {
 struct sync_lane_view {
     enum sync_target_state target;
     int64_t now_us;             /* the server's clock */
-    int64_t next_due_us;        /* when the next head that waits is due; INT64_MAX = none */
-    struct sync_lane_key *keys; /* whose head is due, in order of insertion */
+    int64_t next_due_us;        /* when the next effect that waits is due; INT64_MAX = none */
+    struct sync_lane_key *keys; /* whose head is due, the longest due first */
     size_t key_count;
 };
 #define SYNC_LANE_VIEW_KEYS_MAX                                                                    \
-    512 /* one look feeds many rounds: it reads every open row of the lanes */
+    512 /* one look feeds many rounds: it passes the dead rows of all that were sent lately */
 
 /* Which keys can be sent. busy: keys in flight. Fails: as every function here, class of the
  * statement. */
@@ -64,15 +66,14 @@ sync_status sync_lane_look(struct sync_lane *lane, const struct sync_lane_partit
                            struct sync_lane_view *ret_view, struct sync_error *err);
 
 struct sync_lane_taken {
-    struct sync_lane_item
-        *items; /* all heads that were looked at; those to send have verdict SEND */
+    struct sync_lane_item *items; /* heads that were decided; those to send have verdict SEND */
     size_t count;
     enum sync_target_state target; /* not open: nothing was taken */
 };
 /*
- * One transaction: gate, heads of the keys (at most SYNC_LANE_KEYS_MAX), the entity's verdict,
- * marks. probe: also from a stopped target. After it returned OK, those with verdict SEND must be
- * sent.
+ * One transaction: gate, heads of the keys (1 to SYNC_LANE_KEYS_MAX, each once, none in flight),
+ * the entity's verdict, marks. probe: also from a stopped target. After it returned OK, those with
+ * verdict SEND must be sent.
  */
 sync_status sync_lane_take(struct sync_lane *lane, const struct sync_lane_partitions *partitions,
                            const struct sync_lane_key *keys, size_t key_count, bool probe,
@@ -83,9 +84,10 @@ sync_status sync_lane_take(struct sync_lane *lane, const struct sync_lane_partit
 sync_status sync_lane_pending(struct sync_lane *lane, const struct sync_lane_partitions *partitions,
                               int64_t *ret_pending, int64_t *ret_oldest_us, struct sync_error *err);
 
-/* One transaction: gate, answers. Items of fenced partitions are left alone.
- * On success effect.carried_on tells
- * which refused ones wait again with another fact. */
+/*
+ * One transaction: gate, answers. Items of fenced partitions are left alone. On success
+ * effect.carried_on tells which refused ones wait again with another fact.
+ */
 sync_status sync_lane_finish(struct sync_lane *lane, const struct sync_lane_partitions *partitions,
                              struct sync_lane_item *items, size_t count, struct sync_error *err);
 

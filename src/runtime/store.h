@@ -48,6 +48,14 @@ struct sync_missing {
     struct sync_bytes id;
 };
 
+/* An effect that a batch lets wait in the lane of its target. */
+struct sync_lane_hint {
+    const char *target;
+    int32_t partition;
+    struct sync_bytes key;
+    bool due; /* at once */
+};
+
 struct sync_batch {
     const struct sync_processor *processor;
     const struct sync_route *route; /* of the consumer; for load the route whose rows it writes */
@@ -74,6 +82,8 @@ struct sync_batch {
     const void *store_context; /* what open gave; NULL = nothing */
     bool sweep; /* no records: one chunk of the store's own work, for an entity without a key */
     bool more;  /* set by the store: another chunk is due at once */
+    struct sync_lane_hint *hints; /* once written: for the senders, when it is committed */
+    size_t hint_count;
 };
 
 struct sync_config; /* config.h */

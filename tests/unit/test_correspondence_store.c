@@ -858,8 +858,16 @@ static void an_act_of_altinn_3_is_a_fact_and_a_call_and_no_row(void **state)
     one_a3(501, STATUS_READ, NINE, &P,
            "CS-20"); /* imported at adoption, its call queued by the record */
     assert_int_equal(effects(501, "a2/read"), 1);
+    assert_int_equal(world.batch.hint_count, 1); /* what the sender is told */
+    assert_string_equal(world.batch.hints[0].target, "altinn2");
+    assert_true(sync_bytes_equal(world.batch.hints[0].key, sync_bytes_text("501")));
+    assert_int_equal(world.batch.hints[0].partition,
+                     ask("SELECT partition FROM sync.outbox WHERE name = 'a2/read'"
+                         " AND entity_key = '501'"));
+    assert_true(world.batch.hints[0].due);
     one_a3(501, STATUS_READ, NINE, &P, "CS-20");
     assert_true(world.records[0].settled);
+    assert_int_equal(world.batch.hint_count, 0);
     one_a3(501, STATUS_READ, NINE + 5 * SECOND, &Q, "CS-41");
     one_a3(501, STATUS_CONFIRMED, NINE, &Q, "CS-43");
     one_a3(501, STATUS_ARCHIVED, NINE, &Q, "CS-40");

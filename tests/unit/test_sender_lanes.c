@@ -12,11 +12,13 @@
 
 #include "altinn_sync/correspondence_status.h"
 #include "core/limits.h"
+#include "runtime/claim.h"
 #include "runtime/clock.h"
 #include "runtime/http_server.h"
 #include "runtime/metrics.h"
 #include "runtime/migrate.h"
 #include "runtime/sender.h"
+#include "runtime/sender_due.h"
 #include "runtime/sender_lane.h"
 #include "server.h"
 #include "wait.h"
@@ -32,7 +34,7 @@
 #define SCOPE       "status-to-altinn2"
 #define TOPIC       "altinn3.correspondence-status.v1"
 #define PATIENCE_US (30 * 1000000LL)
-#define CALLS_MAX   256
+#define CALLS_MAX   512
 #define P           "00000000-0000-0000-0000-0000000000a1" /* has number 501 */
 #define Q           "00000000-0000-0000-0000-0000000000a2" /* has number 502 */
 #define NAMELESS    "00000000-0000-0000-0000-0000000000af" /* has none */
@@ -885,6 +887,219 @@ static void a_wait_that_the_bridge_asks_for_is_kept(void **state)
     assert_int_equal(call_count(), 1);
 }
 
+/* Gates ---------------------------------------------------------------------------------------- */
+
+/* A session of somebody else, with a transaction open. */
+static struct sync_db *other_with(const char *text)
+{
+    struct sync_error err = {0};
+    struct sync_db *db = NULL;
+    connect_to(world.dsn, &db);
+    must(sync_db_script(db, text, &err), &err);
+    return db;
+}
+
+static void commit_and_close(struct sync_db **db)
+{
+    struct sync_error err = {0};
+    must(sync_db_script(*db, "COMMIT", &err), &err);
+    sync_db_free(db);
+}
+
+#define WAITS_FOR_A_LOCK                                                                           \
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"                     \
+    " AND wait_event_type = 'Lock' AND application_name = '%s'"
+
+/* The apply thread's gate moves the position; calls do not wait for its commit. */
+static void calls_leave_beside_an_open_apply_transaction(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    message(50);
+    struct sync_db *apply = other_with("BEGIN; UPDATE sync.partition_owner SET position = 1");
+    act(50, 4, P, 1000);
+    start_sender(NULL);
+    wait_for(2, STATE(50, "a2/read"));
+    commit_and_close(&apply);
+    assert_int_equal(ask("SELECT position FROM sync.partition_owner"), 1);
+}
+
+/* As sync_claim_partition does it. */
+#define CLAIM                                                                                      \
+    "BEGIN; SELECT FROM sync.partition_owner FOR UPDATE;"                                          \
+    " UPDATE sync.partition_owner SET epoch = epoch + 1"
+
+static void a_claim_under_way_is_waited_for_and_then_fences(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    message(51);
+    act(51, 4, P, 1000);
+    struct sync_db *apply = other_with("UPDATE sync.partition_owner SET position = 1");
+    struct sync_db *claim = other_with(CLAIM);
+    start_sender(NULL);
+    wait_for(1, WAITS_FOR_A_LOCK, "test-sender");
+    commit_and_close(&claim);
+    sync_db_free(&apply);
+    int64_t until_us = sync_clock_monotonic_us() + PATIENCE_US;
+    struct sync_sender_counters counters = {0};
+    while (counters.fenced == 0 && sync_clock_monotonic_us() < until_us) {
+        (void)poll(NULL, 0, 1); /* until the condition holds */
+        sync_sender_counters(world.sender, &counters);
+    }
+    assert_int_equal(counters.fenced, 1);
+    assert_int_equal(call_count(), 0);
+    assert_int_equal(ask(STATE(51, "a2/read")), 0);
+}
+
+static void *claim(void *context)
+{
+    struct sync_owner *owner = context;
+    struct sync_error err = {0};
+    struct sync_db *db = NULL;
+    struct sync_db_options options = {.dsn = world.dsn, .application = "test-claim"};
+    const struct sync_place place = {SCOPE, TOPIC, 0};
+    if (sync_is_ok(sync_db_new(&options, &db, &err)) &&
+        !sync_is_ok(sync_claim_partition(db, &place, 0, "test", owner, &err))) {
+        owner->epoch = -1;
+    }
+    sync_db_free(&db);
+    return NULL;
+}
+
+/* What a sender has under way is over before the next owner begins. */
+static void a_claim_waits_for_the_transaction_of_a_sender(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    struct sync_owner owner = {0};
+    pthread_t thread;
+    struct sync_db *sender =
+        other_with("BEGIN; SELECT FROM sync.partition_owner WHERE partition = 0 FOR KEY SHARE");
+    /* The position moves on meanwhile: the claim meets the lock on a later version of the row. */
+    struct sync_db *apply = other_with("UPDATE sync.partition_owner SET position = 1");
+    assert_int_equal(pthread_create(&thread, NULL, claim, &owner), 0);
+    wait_for(1, WAITS_FOR_A_LOCK, "test-claim");
+    assert_int_equal(ask("SELECT epoch FROM sync.partition_owner"), 3);
+    commit_and_close(&sender);
+    sync_db_free(&apply);
+    (void)pthread_join(thread, NULL);
+    assert_int_equal(owner.epoch, 4);
+    assert_int_equal(owner.position, 1);
+}
+
+/* Withdrawn while the sender waited for the message, after it had read what is due. */
+static void an_effect_that_is_withdrawn_meanwhile_is_not_sent(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    message(52);
+    act(52, 4, P, 1000);
+    struct sync_db *other =
+        other_with("BEGIN; SELECT FROM sync.correspondence WHERE altinn2_id = 52 FOR UPDATE");
+    start_sender(NULL);
+    wait_for(1, WAITS_FOR_A_LOCK, "test-sender");
+    struct sync_error err = {0};
+    must(sync_db_script(other, "UPDATE sync.outbox SET state = 3, ended_at = now()", &err), &err);
+    commit_and_close(&other);
+    message(53);
+    act(53, 4, P, 1000); /* so that a later turn is known to be over */
+    wait_for(2, STATE(53, "a2/read"));
+    assert_int_equal(call_count(), 1);
+    assert_int_equal(ask(STATE(52, "a2/read")), 3);
+    assert_int_equal(ask("SELECT count(*) FROM sync.expected_echo WHERE entity_key = '52'"), 0);
+}
+
+/* Hints ---------------------------------------------------------------------------------------- */
+
+static void hint(const char *target, int32_t partition, const char *key, bool due)
+{
+    struct sync_lane_hint hints[] = {
+        {.target = target, .partition = partition, .key = sync_bytes_text(key), .due = due}};
+    sync_sender_hint(world.sender, hints, 1);
+}
+
+/* The same key may be told twice, together with the look: it is called once. */
+static void a_hint_is_followed_once_and_what_is_not_ours_is_passed_over(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    start_sender(NULL);
+    message(54);
+    message(55);
+    act(54, 4, P, 1000);
+    act(55, 4, P, 1000);
+    hint("altinn2", 0, "54", true);
+    hint("altinn2", 0, "54", true);
+    hint("altinn2", 0, "55", false); /* not due by its own word: the look finds it */
+    hint("altinn2", 7, "54", true);  /* of a partition that is not ours */
+    hint("dialog", 0, "54", true);
+    hint("altinn2", 0, "56", true); /* nothing waits for it */
+    wait_for(2, "SELECT count(*) FROM sync.outbox WHERE state = 2");
+    assert_int_equal(call_count(), 2);
+}
+
+/* More than one list of hints takes: the rest is found by the look. */
+static void more_hints_than_fit_lose_no_effect(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    enum { COUNT = SYNC_DUE_HINTS_MAX + 40 };
+    static struct sync_lane_hint hints[COUNT];
+    static char texts[COUNT][8];
+    make_sender(NULL);
+    for (int i = 0; i < COUNT; i++) {
+        message(1000 + i);
+        act(1000 + i, 4, P, 1000);
+        (void)snprintf(texts[i], sizeof texts[i], "%d", 1000 + i);
+        hints[i] = (struct sync_lane_hint){
+            .target = "altinn2", .partition = 0, .key = sync_bytes_text(texts[i]), .due = true};
+    }
+    sync_sender_hint(world.sender, hints, COUNT);
+    run_sender();
+    wait_for(COUNT, "SELECT count(*) FROM sync.outbox WHERE state = 2");
+    struct sync_sender_counters counters;
+    sync_sender_counters(world.sender, &counters);
+    assert_int_equal(counters.calls, COUNT);
+}
+
+/* Taken ahead of a free line, then the lane closed: no call was made, so none counts. */
+static void what_was_taken_and_not_called_counts_no_attempt(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    static uint8_t memory[256 * 1024];
+    struct sync_error err = {0};
+    struct sync_arena arena;
+    struct sync_lane_partition mine = {.partition = 0, .epoch = 3};
+    struct sync_lane_partitions partitions = {&mine, 1};
+    struct sync_lane_taken taken;
+    struct sync_lane_key key = {sync_bytes_text("56"), 0};
+    struct sync_lane lane = {.db = world.db,
+                             .store = sync_lane_store_find("correspondence", "altinn2"),
+                             .scope = SCOPE,
+                             .topic = TOPIC,
+                             .target = "altinn2",
+                             .echo_expected_s = 60,
+                             .arena = &arena};
+    sync_arena_init(&arena, memory, sizeof memory);
+    message(56);
+    act(56, 4, P, 1000);
+    act(56, 6, P, 1001);
+    must(sync_lane_take(&lane, &partitions, &key, 1, false, &taken, &err), &err);
+    assert_int_equal(taken.count, 1);
+    assert_int_equal(ask("SELECT attempt FROM sync.outbox WHERE name = 'a2/read'"), 1);
+    struct sync_lane_item item = taken.items[0];
+    item.effect.name = "a2/read";
+    item.effect.body = (struct sync_bytes){NULL, 0};
+    item.effect.body_changed = false;
+    item.again = item.untried = true;
+    must(sync_lane_finish(&lane, &partitions, &item, 1, &err), &err);
+    assert_int_equal(ask("SELECT attempt FROM sync.outbox WHERE name = 'a2/read'"), 0);
+    assert_int_equal(ask(STATE(56, "a2/read")), 0);
+    assert_true(item.more); /* the confirm behind it */
+}
+
 static void a_sender_with_a_wrong_address_or_token_file_is_not_made(void **state)
 {
     (void)state;
@@ -936,6 +1151,13 @@ int main(void)
         lane_test(one_key_that_always_fails_does_not_stop_a_quiet_lane),
         lane_test(a_wait_that_the_bridge_asks_for_is_kept),
         cmocka_unit_test(the_label_of_an_effect_has_no_number),
+        lane_test(calls_leave_beside_an_open_apply_transaction),
+        lane_test(a_claim_under_way_is_waited_for_and_then_fences),
+        lane_test(a_claim_waits_for_the_transaction_of_a_sender),
+        lane_test(an_effect_that_is_withdrawn_meanwhile_is_not_sent),
+        lane_test(a_hint_is_followed_once_and_what_is_not_ours_is_passed_over),
+        lane_test(more_hints_than_fit_lose_no_effect),
+        lane_test(what_was_taken_and_not_called_counts_no_attempt),
         cmocka_unit_test(a_sender_with_a_wrong_address_or_token_file_is_not_made),
     };
     return cmocka_run_group_tests_name("sender_lanes", tests, start_world, stop_world);
