@@ -57,3 +57,17 @@ struct sync_yield sync_yield_decide(struct sync_yield before, int64_t behind_us,
         .batches_slow = is_above(before.batches_slow, batch_us, SYNC_YIELD_BATCH_MS),
     };
 }
+
+/* Between half of the limit and the limit it stays as it is. */
+size_t sync_yield_records(size_t records, int64_t batch_us, size_t records_most)
+{
+    const int64_t limit_us = SYNC_YIELD_BATCH_MS * 1000LL;
+    size_t next = records;
+    if (batch_us > limit_us) {
+        next = records / 2;
+    } else if (batch_us < limit_us / 2) {
+        next = records * 2;
+    }
+    next = next > 0 ? next : 1;
+    return next < records_most ? next : records_most;
+}

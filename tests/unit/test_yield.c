@@ -146,6 +146,20 @@ static void each_reason_ends_by_itself(void **state)
     assert_true(yield.live_behind && !yield.batches_slow);
 }
 
+/* Every time in steps, every size: halved above 2 s, doubled below 1 s. */
+static void slow_batches_are_followed_by_smaller_ones(void **state)
+{
+    (void)state;
+    for (size_t records = 1; records <= 1000; records++) {
+        for (int64_t ms = 0; ms <= 3000; ms += 50) {
+            size_t next = sync_yield_records(records, ms * 1000, 1000);
+            size_t half = records / 2 > 0 ? records / 2 : 1;
+            size_t twice = records * 2 < 1000 ? records * 2 : 1000;
+            assert_int_equal(next, ms > 2000 ? half : ms < 1000 ? twice : records);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +171,7 @@ int main(void)
         cmocka_unit_test(a_lag_of_live_begins_above_five_seconds_and_ends_at_half),
         cmocka_unit_test(slow_batches_begin_above_two_seconds_and_end_at_half),
         cmocka_unit_test(each_reason_ends_by_itself),
+        cmocka_unit_test(slow_batches_are_followed_by_smaller_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
