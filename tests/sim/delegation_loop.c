@@ -161,6 +161,19 @@ static void decide(struct loop *l, const struct sent *sent, bool a2)
     (void)mini_take(&world, &l->m, &c);
 }
 
+/* 10.2: what Altinn 2 will show once all that waits or has left is through is what is wanted. */
+static bool check_intention(const struct loop *l)
+{
+    const struct delegation_key *key = &l->m.key;
+    uint64_t coming = key->has_open   ? key->open_set
+                      : key->has_left ? key->left_set
+                                      : delegation_shown(key, DELEGATION_A2);
+    if (key->restores[DELEGATION_A2].parked || coming == key->effective) {
+        return true;
+    }
+    return broken(l, "10.2: the newest word to Altinn 2 is not what is wanted");
+}
+
 /* Steps of a schedule. */
 
 static bool person_acts(struct loop *l, size_t index)
@@ -355,9 +368,11 @@ static bool do_step(struct loop *l, size_t *acted, enum step step, bool *ret_dea
         break;
     case STEP_A2:
         deliver_a2(l);
+        good = check_intention(l);
         break;
     case STEP_A3:
         deliver_a3(l);
+        good = check_intention(l);
         break;
     case STEP_TAKE:
         good = take_command(l);

@@ -132,6 +132,26 @@ static void print_world(const struct delegation_world *w)
     }
 }
 
+/* DL-64: what a key borrows it has only while a role gives it, by that role's own set. */
+static bool lent_rightly(const struct delegation_world *w)
+{
+    for (size_t i = 0; i < w->state.key_count; i++) {
+        const struct delegation_key *key = &w->keys[i];
+        bool given = key->effective == 0 || key->name.kind == DELEGATION_ROLE;
+        for (size_t k = 0; k < key->ref_count && !given; k++) {
+            const struct delegation_ref *ref = &key->refs[k];
+            given = ref->op == DELEGATION_GRANT &&
+                    (ref->lender < 0 || w->keys[ref->lender].effective != 0);
+        }
+        if (!given) {
+            printf("VIOLATION: DL-64: a key keeps what no role lends any more\n");
+            print_world(w);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool one_schedule(void)
 {
     static struct delegation_world one, two;
@@ -153,6 +173,9 @@ static bool one_schedule(void)
         (void)world_take(&two, first ? a2[i++] : a3[k++]);
         if (pick(4) == 0 && i > 0) {
             (void)world_take(&two, a2[pick(i)]); /* again, with an empty ledger */
+        }
+        if (!lent_rightly(&two)) {
+            return false;
         }
     }
     if (covered(&one, &two) && covered(&two, &one)) {
