@@ -134,7 +134,7 @@ static inline struct delegations_key delegations_key_of(const struct delegations
         key.facilitator = place == 9 ? delegations_firm(size, key.from) : 0;
         key.kind = key.facilitator != 0 ? DELEGATIONS_CLIENT : DELEGATIONS_ROLE;
         static const char *const roles[] = {"A0239", "A0240", "A0241"};
-        key.role = key.facilitator != 0 ? roles[turn / 10 % 3] : delegations_role(turn / 5);
+        key.role = key.facilitator != 0 ? roles[turn / 10 % 3] : delegations_role(turn / 10);
     }
     return key;
 }
