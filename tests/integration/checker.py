@@ -95,9 +95,9 @@ def orphan_keys(stack):
                 WHERE s."CorrespondenceId" = k."CorrespondenceId" AND s."Status" IN (7, 8))""")
 
 
-def print_table(result, extra):
+def print_table(title, result, extra):
     print()
-    print("Differences between Altinn 2 and Altinn 3")
+    print(title)
     print("─" * 78)
     for name, count in result.counts.items():
         print(f"  {name:<62}{count:>12,}")

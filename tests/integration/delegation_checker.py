@@ -362,3 +362,26 @@ def no_route(stack):
     """Keys of the commands that have no way to Altinn 2."""
     return {row[0] for row in stack.query_authorization(
         "SELECT entity_key FROM sync.outbox WHERE target = 'altinn2' AND state = 6")}
+
+
+# -- for people ---------------------------------------------------------------------------------------------
+
+def print_rights(stack, population, most=12):
+    """Who may act for whom, as each side shows it: the keys on which most happened."""
+    names = {p["uuid"]: f"Part {p['partyId']}" for p in population["party"]}
+    mapping = Mapping(population["resource"])
+    here, (there, _) = shown_by_altinn2(stack, mapping), shown_by_altinn3(stack)
+    busy = stack.query_authorization("""
+        SELECT c.kind, f.uuid::text, t.uuid::text, CASE c.kind WHEN 2 THEN lower(c.target) ELSE c.target END, c.instance, count(*)
+          FROM altinn2delegations.change c JOIN altinn2delegations.party f ON f.party_id = c.from_party
+          JOIN altinn2delegations.party t ON t.party_id = c.to_party GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC, 2, 3 LIMIT %s""", most)
+    print("\nWho may act for whom: the keys on which most happened")
+    print(f"  {'from':<11}{'to':<11}{'what':<36}{'in Altinn 2':<24}{'in Altinn 3':<24}acts")
+    print("─" * 110)
+    for kind, giver, receiver, target, instance, acts in busy:
+        key = (KINDS[kind], giver, receiver, target, instance)
+        both = mapping.comparable(key)
+        words = [", ".join(sorted(side.get(key, set()) & both)) or "–" for side in (here, there)]
+        what = f"role {target}" if kind == 2 else target + (" (one message)" if instance else "")
+        print(f"  {names[giver]:<11}{names[receiver]:<11}{what[:35]:<36}{words[0]:<24}{words[1]:<24}{acts:>4}")
+    print("─" * 110)

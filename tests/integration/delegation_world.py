@@ -22,6 +22,8 @@ BACKLOG_TO3, BACKLOG_TO2 = "delegation-backlog-to-altinn3", "delegation-backlog-
 CONSUMERS = (TO3, TO2)
 OWN_USER, OWN_PARTY = 29999999, "0f8fad5b-d9cb-469f-a165-70867728950e"
 COMMAND_PATH = "/delegations/commands"
+# Reports told in another order and twice, events of roles that show up late, small pages.
+AWKWARD = ["--delay-seconds", "1.5", "--late-seconds", "2", "--repeat-percent", "3", "--page-size", "50"]
 
 
 class DelegationWorld:
@@ -78,6 +80,14 @@ class DelegationWorld:
         os.chmod(path, 0o644)
         self.stack.verb("load", path, config=self.config)
 
+    def prepare(self):
+        """Tables, population, resources, publication and slot; the topics are the stack's."""
+        self.migrate()
+        self.fill()
+        self.load()
+        self.stack.sql_file("connectors/altinn3/sql/delegation-publication.sql", home="authorization")
+        self.stack.verb("capture", "init", "altinn3-delegation", config=self.config)
+
     def start_loop(self, backlog=False):
         for name in CAPTURES:
             self.stack.sync_process(name, "capture", config=self.loop_config).start()
@@ -96,9 +106,26 @@ class DelegationWorld:
             argv += ["--faults", faults]
         self.stack.add("altinn2-delegation-sim", argv).start()
 
+    def start_altinn3(self, rate=0, faults=None, extra=()):
+        argv = [os.path.join(BUILD, "dev/altinn3-delegation-sim"), "--dsn", self.stack.authorization_dsn,
+                "--schema", os.path.join(ROOT, "dev/altinn3-delegation-sim/schema.sql"), "--parties", str(self.parties),
+                "--resources", str(self.resources), "--keys", f"0-{self.keys - 1}", "--seed", str(self.seed), "--rate", str(rate),
+                *extra]
+        if faults:
+            argv += ["--faults", faults]
+        self.stack.add("altinn3-delegation-sim", argv).start()
+
     def state(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.bridge_port}/sim/state", timeout=10) as answer:
             return json.load(answer)
+
+    def acts_done(self):
+        """Changes by users and jobs, in Altinn 2 and in Altinn 3."""
+        return self.stack.query_authorization("""SELECT (SELECT count(*) FROM altinn2delegations.change WHERE actor < 2),
+                                                        (SELECT count(*) FROM altinn3delegations.act)""")[0]
+
+    def has_acted(self, acts):
+        return not self.state()["acting"] and self.acts_done()[1] >= acts
 
     # -- the end ----------------------------------------------------------------------------------------
 

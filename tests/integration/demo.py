@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""The demo: 10,000 messages, users on both sides, one consumer killed half-way, and the table of differences at the end.
+"""The demo: 10,000 messages and the delegations of 60 parties, users on both sides, one consumer killed half-way, and the tables of
+differences at the end.
 
 The live view is `altinn-sync status --watch`. Exit: 0 both sides are equal, 3 they differ, 1 something failed.
 """
@@ -10,6 +11,8 @@ import subprocess
 import sys
 import time
 
+import delegation_checker
+import demo_delegations
 from harness import BUILD, Failed, Stack, outcomes, say, wait_until
 from checker import one_way, orphan_keys, print_table
 from world import World
@@ -34,8 +37,8 @@ def arguments():
 class Screen:
     """The live view as a child process: redraws on a terminal, prints a line a tick elsewhere."""
 
-    def __init__(self, stack, seconds):
-        argv = [os.path.join(BUILD, "altinn-sync"), "-c", stack.config, "--dev", "status", "--watch",
+    def __init__(self, stack, config, seconds):
+        argv = [os.path.join(BUILD, "altinn-sync"), "-c", config, "--dev", "status", "--watch",
                 "--interval", "1s" if sys.stdout.isatty() else f"{max(5, seconds // 8)}s"]
         self.child = subprocess.Popen(argv, env=stack.env)
 
@@ -51,11 +54,12 @@ def at(started, moment, what):
     wait_until(what, lambda: time.monotonic() - started >= moment, moment + 10, every=0.1)
 
 
-def act(stack, world, seconds):
+def act(stack, world, rights, seconds):
     """The time in which users act: one consumer dies and comes back, messages arrive late."""
     started = time.monotonic()
     world.start_simulators(rate2=20, rate3=20, insert_at=int(seconds * INSERT_AT), extra2=["--echo", "mix"])
-    with Screen(stack, seconds):
+    demo_delegations.act(rights)
+    with Screen(stack, rights.config, seconds):
         at(started, seconds * KILL_AT, "half of the time")
         stack.processes[TO3].kill()
         world.load_late()
@@ -63,14 +67,16 @@ def act(stack, world, seconds):
         stack.processes[TO3].start()
         at(started, seconds, "the end of the input")
         world.stop_acting()
-        say("the input has stopped; waiting until the loop has run dry (at most 60 s)")
-        return world.finish(60)
+        rights.stop_acting()
+        say("the input has stopped; waiting until both loops have run dry (at most 60 s each)")
+        return *world.finish(60), *rights.finish(60)
 
 
 def report(stack, world, result, open_work):
+    """Of messages; True when both sides are equal."""
     to3, to2 = outcomes(stack, TO3), outcomes(stack, TO2)
     never = stack.one("SELECT count(DISTINCT entity_key) FROM sync.hold WHERE entity_key::int BETWEEN %s AND %s", *world.never)
-    print_table(result, [
+    print_table("Messages: differences between Altinn 2 and Altinn 3", result, [
         ("one-way facts of Altinn 3 (its bridge has no call for them)", f"{one_way(stack, world.acts2()):,}"),
         ("purge keys of Altinn 3 without a purge (aborted there)", f"{orphan_keys(stack):,}"),
         ("acts of users in Altinn 2", f"{len(world.acts2()):,}"),
@@ -84,11 +90,17 @@ def report(stack, world, result, open_work):
         ("most times one act crossed", str(world.hops())),
     ])
     if open_work:
-        print(f"The loop has not run dry: {open_work}.")
-    if result.differences() == 0 and not open_work:
-        print("Altinn 2 and Altinn 3 tell the same story.")
-        return 0
-    return 3
+        print(f"The loop of messages has not run dry: {open_work}.")
+    return result.differences() == 0 and not open_work
+
+
+def report_rights(rights, result, open_work):
+    """Of delegations; True when both sides are equal."""
+    delegation_checker.print_rights(rights.stack, rights.population)
+    print_table("Delegations: differences between Altinn 2 and Altinn 3", result, demo_delegations.facts(rights, result))
+    if open_work:
+        print(f"The loop of delegations has not run dry: {open_work}.")
+    return result.differences() == 0 and not open_work
 
 
 def main():
@@ -101,15 +113,18 @@ def main():
             world = World(stack, seed=options.seed)
             world.load_start()
             stack.start_loop()
-            say("two captures and two consumers run; users act")
-            result, open_work = act(stack, world, options.seconds)
-            code = report(stack, world, result, open_work)
+            rights = demo_delegations.start(stack, options.seed)
+            say("four captures and four consumers run; users act")
+            result, open_work, rights_result, rights_open = act(stack, world, rights, options.seconds)
+            equal = [report_rights(rights, rights_result, rights_open), report(stack, world, result, open_work)]
+            if all(equal):
+                print("Altinn 2 and Altinn 3 tell the same story.", flush=True)
             if options.keep:
                 print(f"Everything runs until you press Enter. Look at it with\n"
-                      f"  {os.path.relpath(BUILD)}/altinn-sync --dev -c {stack.config} status --watch\n"
-                      f"  psql {stack.dsn}")
+                      f"  {os.path.relpath(BUILD)}/altinn-sync --dev -c {rights.config} status --watch\n"
+                      f"  psql {stack.dsn}\n  psql {stack.authorization_dsn}")
                 sys.stdin.readline()
-            return code
+            return 0 if all(equal) else 3
     except (Failed, subprocess.SubprocessError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1

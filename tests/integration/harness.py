@@ -155,10 +155,10 @@ class Bridge:
         return [c["eventType"] for c in self.calls if c["correspondenceId"] == a2_id]
 
 
-def outcomes(stack, scope):
-    """Outcome counts of a scope, by name."""
+def outcomes(stack, scope, query=None):
+    """Outcome counts of a scope, by name. query: of its home, when that is another than correspondence."""
     names = ("applied", "duplicate", "stale", "echo", "held", "parked")
-    rows = stack.query("SELECT outcome, sum(n)::bigint FROM sync.outcome_count WHERE scope = %s GROUP BY 1", scope)
+    rows = (query or stack.query)("SELECT outcome, sum(n)::bigint FROM sync.outcome_count WHERE scope = %s GROUP BY 1", scope)
     return {**dict.fromkeys(names, 0), **{names[o]: int(n) for o, n in rows}}
 
 
