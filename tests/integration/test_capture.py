@@ -13,10 +13,13 @@ from harness import (ARCHIVED, CONFIRMED, PURGED_BY_RECIPIENT, READ, RESTORED, S
 
 NAME = "altinn3-status"
 P = party(1)
+MARKED = 99  # the message whose acts tell how far the capture is
 DELIVERY_MS = size(8000, 60000)  # what the client tries for before it gives a record up; ours is 120 s, test_faults.py outlasts it
 
 
 def start(stack):
+    if not stack.query('SELECT FROM correspondence."Correspondences" WHERE "Id" = %s', a3_id(MARKED)):
+        insert_message(stack, MARKED)
     process = stack.processes.get(NAME) or stack.sync_process(NAME, "capture")
     if not process.alive():
         process.start()
@@ -66,7 +69,7 @@ def caught_up(stack):
     """Everything written before this call is delivered: the stored position has passed the log's end of now."""
     end = stack.one("SELECT pg_current_wal_lsn()::text")
     stack.query("SELECT pg_logical_emit_message(true, 'test', 'mark')")
-    act3(stack, 1, READ, P, time.time())
+    act3(stack, MARKED, READ, P, time.time())
     wait_until("the capture has delivered what is written", lambda: stack.one(
         "SELECT delivered_lsn > %s::pg_lsn FROM sync.source WHERE name = %s", end, NAME), 60)
 
