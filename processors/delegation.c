@@ -147,7 +147,8 @@ static void tax_role_name(const struct delegation_event *event,
     (void)snprintf(ret_name->target, sizeof ret_name->target, "urn:altinn:rolecode:%s", tax_role);
 }
 
-/* Natural key of the event itself: a role key has no facilitator (2.4). */
+/* Natural key of the event itself: a role key has no facilitator (2.4). Service and instance, user
+ * and app, differ in it, so one never ends the other (DL-50, DL-51). */
 static struct delegation_key_name own_name(const struct delegation_event *event)
 {
     struct delegation_key_name name = event->name;

@@ -228,6 +228,8 @@ static void add_client(const struct deleg_batch *all, size_t slot, struct column
     columns->client_roles[at] = sync_bytes_text(deleg_client_role(all, name->target));
 }
 
+/* What a row needs: a resource, a role (DL-74), a package, a client's relation (DL-65). A message
+ * is not asked for: its rights stand before it comes (DL-53). */
 static void columns_fill(const struct deleg_batch *all, struct columns *columns)
 {
     for (size_t i = 0; i < all->slot_count; i++) {

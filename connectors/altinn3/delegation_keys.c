@@ -210,7 +210,8 @@ enum column {
 };
 
 /*
- * Roles lend to packages and clients of the same two parties, and the givers of one instance are
+ * Roles lend to packages and clients of the same two parties (a revoke finds them by what is stored
+ * here, whatever became of the relation: DL-66), and the givers of one instance are
  * compared (DL-56): those keys are locked with the wanted ones, at once, so that the order holds.
  * The lock statement reads columns of the row it locks: of a row that it waited for, the server
  * returns the version that the other one committed.

@@ -388,6 +388,7 @@ static enum sync_lane_answer answer(bool failed, int code, const char **ret_rule
     return code == 410 ? SYNC_LANE_ANSWER_CLOSED : SYNC_LANE_ANSWER_PARK;
 }
 
+/* Without it commands are kept as no_route: counted and shown, never sent (DL-88). */
 static bool reachable(const struct sync_config *config)
 {
     return config != NULL && config->bridge_base_url[0] != '\0' &&

@@ -414,6 +414,8 @@ static bool is_overtaken(const struct delegation_ref *row, const struct delegati
            event->time_us > row->human_time;
 }
 
+/* One ref of one right: what other refs hold stays (DL-54). An equal order ends as revoked
+ * (DL-13). */
 static void revoke_one(struct deciding *d, int right, const char *ref, int64_t wild_seq)
 {
     const struct delegation_event *event = d->event;
@@ -528,7 +530,8 @@ static uint64_t revoke_without_refs(struct deciding *d)
     return meant;
 }
 
-/* Gone and Cut, for what the side does not show any more below this order. */
+/* Gone and Cut, for what the side does not show any more below this order. A person's revoke that
+ * names no right cuts the whole key, when its side shows nothing more under it (DL-55). */
 static void revoke_follow(struct deciding *d, uint64_t meant, bool unknown)
 {
     const struct delegation_event *event = d->event;
@@ -551,7 +554,8 @@ static void revoke_follow(struct deciding *d, uint64_t meant, bool unknown)
     }
 }
 
-/* 6.2: one reached right. after_own, after: rights active by the own side, and by anybody. */
+/* 6.2: one reached right, whatever gave it: a package is judged as any right (DL-70). after_own,
+ * after: rights active by the own side, and by anybody. */
 static enum delegation_rule judge_revoke(const struct deciding *d, int right, uint64_t after_own,
                                          uint64_t after)
 {

@@ -75,6 +75,8 @@ bool delegation_is_client_role(const struct delegation_tables *tables, const cha
     return false;
 }
 
+/* Each role lends by a ref of its own, so a package of two roles ends with the last one (DL-63). A
+ * role without a row lends nothing (DL-73). */
 size_t delegation_borrowers(const struct delegation_tables *tables,
                             const struct delegation_event *event,
                             struct delegation_key_name *ret_names, size_t capacity)

@@ -19,6 +19,7 @@ struct reading {
     uint64_t unmapped;
 };
 
+/* DL-46: who a party is by now, whatever names it. */
 struct sync_uuid delegation_alias_of(const struct delegation_state *state,
                                      const struct sync_uuid *id)
 {
@@ -479,6 +480,9 @@ static void read_head(struct reading *r)
     event->snapshot = change->has_snapshot_pos;
     event->human = change->by == DELEGATION_HUMAN;
     event->echo = change->has_origin;
+    /* A row counts as of the position before its export was read: what live says later wins
+     * (DL-95).
+     */
     event->order = change->has_snapshot_pos ? change->snapshot_pos : change->seq;
     event->has_native_id = change->has_native_id;
     event->native_id = change->native_id;

@@ -66,7 +66,7 @@ static enum delegation_rule scope_apply(struct delegation_scope *scope,
     bool lift = change->op == DELEGATION_LIFT;
     scope->seq = change->seq;
     scope->cut_us = delegation_later(scope->cut_us, time_us);
-    scope->final = !lift && (scope->final || change->scope_final);
+    scope->final = !lift && (scope->final || change->scope_final); /* what ended stays: DL-44 */
     scope->dirty = true;
     return lift ? DL_43 : rule;
 }

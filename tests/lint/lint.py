@@ -14,6 +14,7 @@ import sys
 
 import alarms
 import rules
+import traces
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 os.chdir(ROOT)
@@ -218,6 +219,7 @@ def check_alarms():
 def check_documents():
     """The rules page is what the program tells, and no text names a document that is not here."""
     findings["rules page"].extend(rules.check())
+    findings["traces of rules"].extend(traces.check(read))
     for path in files("*.c", "*.h", "*.sh", "*.py", "*.md", "*.sql", "*.yaml", "run"):
         here = os.path.dirname(path)
         for name in set(re.findall(r"(?<![\w/.<*-])((?:\.\./|[\w-]+/)*[\w-]+\.md)\b", read(path))):
@@ -236,7 +238,7 @@ def main():
         print(f"FIGURE {figure}")
     names = ["third-party headers", "layering", "core symbols", "function length", "parameters", "assertion density",
              "contracts", "width", "comments", "goto", "sleeps", "first comment", "unfinished", "sql", "rule ids",
-             "alarm lines", "rules page", "documents"]
+             "alarm lines", "rules page", "traces of rules", "documents"]
     failed = sum(1 for name in names if findings.get(name))
     print(f"{len(names) - failed} passed, {failed} failed")
     return 1 if failed else 0

@@ -757,6 +757,9 @@ static void a_waiting_grant_is_withdrawn_before_it_leaves(void **state)
     single(world_a3(1, DELEGATION_GRANT, "read", 10), "DL-20", "read");
     assert_int_equal(w.effects.count, 1);
     assert_string_equal(w.effects.items[0].name, "altinn2/1");
+    char giver[SYNC_UUID_BUFFER];
+    sync_uuid_format(&world_f, giver);
+    assert_string_equal(w.effects.items[0].partition_key, giver); /* DL-103 */
     assert_non_null(strstr(w.effects.items[0].body, "\"rights\":[\"read\"]"));
     assert_non_null(strstr(w.effects.items[0].body, "\"origin\":\"A3/a3.change.1/1\""));
     single(world_a3(2, DELEGATION_REVOKE_ALL, NULL, 20), "DL-35", "");
