@@ -1,11 +1,6 @@
 /* SQL of sync.backfill. Every statement names the capture, so that two loads never meet. */
 #include "capture_backfill_table.h"
 
-#include <stdio.h>
-
-static const char *const words[] = {"none", "planned", "running", "paused", "done", "cancelled"};
-static const char *const action_words[] = {"start", "pause", "resume", "cancel"};
-
 static const struct sync_statement read_statement = {
     "backfill_read",
     "SELECT table_name, state, snapshot_id, nullif(cursor, '')::uuid, chunk IS NOT NULL,"
@@ -52,15 +47,6 @@ static const struct sync_statement total_read_statement = {
     "SELECT p.n::int4, coalesce((SELECT sum(s.n) FROM sync.backfill_sent s WHERE s.capture = $1"
     " AND s.partition = p.n), 0)::int8 FROM generate_series(0, $2::int4 - 1) AS p (n)"};
 
-/* Orders. A load that is under way is not begun anew; one that never began cannot be stopped. */
-static const struct sync_statement forget_statement = {
-    "backfill_forget", "WITH sent AS (DELETE FROM sync.backfill_sent WHERE capture = $1)"
-                       " DELETE FROM sync.backfill WHERE capture = $1"};
-static const struct sync_statement open_statement = {
-    "backfill_open", "SELECT count(*) FILTER (WHERE state IN ('planned', 'running', 'paused')),"
-                     " count(*) FILTER (WHERE state IN ('planned', 'running')),"
-                     " count(*) FILTER (WHERE state = 'paused')"
-                     " FROM (SELECT state FROM sync.backfill WHERE capture = $1 FOR UPDATE) b"};
 static const struct sync_statement start_statement = {
     "backfill_start",
     "INSERT INTO sync.backfill (capture, table_name, state, snapshot_id, rate_max)"
@@ -68,42 +54,8 @@ static const struct sync_statement start_statement = {
 static const struct sync_statement estimate_statement = {
     "backfill_estimate",
     "UPDATE sync.backfill SET rows_total = $3 WHERE capture = $1 AND table_name = $2"};
-static const struct sync_statement pause_statement = {
-    "backfill_pause", "UPDATE sync.backfill SET state = 'paused', updated_at = now()"
-                      " WHERE capture = $1 AND state IN ('planned', 'running')"};
-static const struct sync_statement resume_statement = {
-    "backfill_resume", "UPDATE sync.backfill SET state = 'running', updated_at = now(),"
-                       " rate_max = nullif($2, 0)::int4"
-                       " WHERE capture = $1 AND state = 'paused'"};
-static const struct sync_statement cancel_statement = {
-    "backfill_cancel", "UPDATE sync.backfill SET state = 'cancelled', updated_at = now()"
-                       " WHERE capture = $1 AND state IN ('planned', 'running', 'paused')"};
 static const struct sync_statement snapshot_statement = {"backfill_snapshot",
                                                          "SELECT gen_random_uuid()"};
-static const struct sync_statement audit_statement = {
-    "backfill_audit", "INSERT INTO sync.audit (at, actor, action, subject, reason)"
-                      " VALUES (now(), $1, $2, $3, $4)"};
-
-const char *backfill_action_word(enum backfill_action action)
-{
-    return action_words[action];
-}
-
-const char *backfill_state_word(enum backfill_state state)
-{
-    return words[state];
-}
-
-static enum backfill_state state_of(struct sync_bytes word)
-{
-    for (size_t i = 1; i < sizeof words / sizeof words[0]; i++) {
-        if (sync_bytes_equal(word, sync_bytes_text(words[i]))) {
-            return (enum backfill_state)i;
-        }
-    }
-    return BACKFILL_NONE;
-}
-
 static int64_t number_of(const struct sync_result *result, int row, int column, int64_t otherwise)
 {
     return sync_result_is_null(result, row, column) ? otherwise
@@ -125,7 +77,7 @@ static struct sync_uuid id_of(const struct sync_result *result, int row, int col
 static struct backfill_table table_of(const struct sync_result *result, int row)
 {
     return (struct backfill_table){
-        .state = state_of(sync_result_bytes(result, row, 1)),
+        .state = backfill_state_of(sync_result_bytes(result, row, 1)),
         .snapshot_id = id_of(result, row, 2),
         .cursor = id_of(result, row, 3),
         .has_chunk = sync_result_bool(result, row, 4),
@@ -351,7 +303,7 @@ sync_status backfill_estimate(struct sync_db *db, const struct capture_entity *e
     return sync_db_exec(db, &estimate_statement, &params, NULL, err);
 }
 
-/* Orders. */
+/* Start. */
 
 static sync_status start_table(struct sync_db *db, const struct capture_entity *entity,
                                const struct capture_table *table,
@@ -370,123 +322,15 @@ static sync_status start_table(struct sync_db *db, const struct capture_entity *
     return sync_db_exec(db, &start_statement, &params, NULL, err);
 }
 
-static sync_status start(struct sync_db *db, const struct capture_entity *entity, int64_t rate_max,
-                         int64_t *ret_changed, struct sync_error *err)
+sync_status backfill_begin(struct sync_db *db, const struct capture_entity *entity,
+                           int64_t rate_max, int64_t *ret_tables, struct sync_error *err)
 {
-    struct sync_params params;
     SYNC_RESULT snapshot = {0};
-    sync_params_init(&params, NULL);
-    sync_params_text(&params, entity->name);
-    sync_status status = sync_db_exec(db, &forget_statement, &params, NULL, err);
-    if (sync_is_ok(status)) {
-        status = sync_db_exec(db, &snapshot_statement, NULL, &snapshot, err);
-    }
+    sync_status status = sync_db_exec(db, &snapshot_statement, NULL, &snapshot, err);
     for (size_t i = 0; i < entity->load->table_count && sync_is_ok(status); i++) {
         struct sync_uuid id = sync_result_uuid(&snapshot, 0, 0);
         status = start_table(db, entity, &entity->load->tables[i], &id, rate_max, err);
     }
-    *ret_changed = (int64_t)entity->load->table_count;
+    *ret_tables = (int64_t)entity->load->table_count;
     return status;
-}
-
-static sync_status update(struct sync_db *db, const struct capture_entity *entity,
-                          const struct sync_statement *statement, const int64_t *rate_max,
-                          int64_t *ret_changed, struct sync_error *err)
-{
-    uint8_t memory[64];
-    struct sync_arena arena;
-    struct sync_params params;
-    SYNC_RESULT result = {0};
-    sync_arena_init(&arena, memory, sizeof memory);
-    sync_params_init(&params, &arena);
-    sync_params_text(&params, entity->name);
-    if (rate_max != NULL) {
-        sync_params_int8(&params, *rate_max);
-    }
-    sync_status status = sync_db_exec(db, statement, &params, &result, err);
-    *ret_changed = result.affected;
-    return status;
-}
-
-struct open_counts {
-    int64_t open, going, paused;
-};
-
-static sync_status read_open(struct sync_db *db, const struct capture_entity *entity,
-                             struct open_counts *ret_counts, struct sync_error *err)
-{
-    struct sync_params params;
-    SYNC_RESULT result = {0};
-    sync_params_init(&params, NULL);
-    sync_params_text(&params, entity->name);
-    sync_status status = sync_db_exec(db, &open_statement, &params, &result, err);
-    if (sync_is_ok(status)) {
-        *ret_counts =
-            (struct open_counts){sync_result_int8(&result, 0, 0), sync_result_int8(&result, 0, 1),
-                                 sync_result_int8(&result, 0, 2)};
-    }
-    return status;
-}
-
-static sync_status refuse(enum backfill_action action, const char *why, struct sync_error *err)
-{
-    return sync_fail(err, SYNC_CLASS_FATAL, SYNC_CODE_REFUSED, "%s the backfill: %s",
-                     action_words[action], why);
-}
-
-static sync_status obey(struct sync_db *db, const struct capture_entity *entity,
-                        const struct backfill_order *order, int64_t *ret_changed,
-                        struct sync_error *err)
-{
-    struct open_counts counts;
-    sync_status status = read_open(db, entity, &counts, err);
-    if (!sync_is_ok(status)) {
-        return status;
-    }
-    switch (order->action) {
-    case BACKFILL_START:
-        return counts.open > 0 ? refuse(order->action, "one is open; cancel it first", err)
-                               : start(db, entity, order->rate_max, ret_changed, err);
-    case BACKFILL_PAUSE:
-        return counts.going == 0 ? refuse(order->action, "none is going on", err)
-                                 : update(db, entity, &pause_statement, NULL, ret_changed, err);
-    case BACKFILL_RESUME:
-        return counts.paused == 0
-                   ? refuse(order->action, "none is paused", err)
-                   : update(db, entity, &resume_statement, &order->rate_max, ret_changed, err);
-    case BACKFILL_CANCEL:
-        return counts.open == 0 ? refuse(order->action, "none is open", err)
-                                : update(db, entity, &cancel_statement, NULL, ret_changed, err);
-    }
-    return SYNC_OK;
-}
-
-static sync_status audit(struct sync_db *db, const struct capture_entity *entity,
-                         const struct backfill_order *order, struct sync_error *err)
-{
-    char action[64];
-    struct sync_params params;
-    (void)snprintf(action, sizeof action, "capture backfill %s", action_words[order->action]);
-    sync_params_init(&params, NULL);
-    sync_params_text(&params, order->actor);
-    sync_params_text(&params, action);
-    sync_params_text(&params, entity->name);
-    sync_params_text(&params, order->reason);
-    return sync_db_exec(db, &audit_statement, &params, NULL, err);
-}
-
-sync_status backfill_order(struct sync_db *db, const struct capture_entity *entity,
-                           const struct backfill_order *order, int64_t *ret_changed,
-                           struct sync_error *err)
-{
-    int64_t now_us = 0;
-    sync_status status = sync_txn_begin(db, &(struct sync_txn_limits){0}, &now_us, err);
-    if (!sync_is_ok(status)) {
-        return status;
-    }
-    status = obey(db, entity, order, ret_changed, err);
-    if (sync_is_ok(status)) {
-        status = audit(db, entity, order, err);
-    }
-    return end_txn(db, status, true, err);
 }

@@ -1,22 +1,12 @@
 /*
  * The rows of sync.backfill: how far each table of a load is, what is under way, what was sent. Not
- * here: reading the tables, producing (capture_backfill.h), what operators say (src/cli).
+ * here: reading the tables, producing (capture_backfill.h), what operators order (../backfill.h).
  */
 #ifndef SYNC_CONNECTORS_ALTINN3_CAPTURE_BACKFILL_TABLE_H
 #define SYNC_CONNECTORS_ALTINN3_CAPTURE_BACKFILL_TABLE_H
 
+#include "../backfill.h"
 #include "capture_entity.h"
-
-enum backfill_state {
-    BACKFILL_NONE, /* was never started */
-    BACKFILL_PLANNED,
-    BACKFILL_RUNNING,
-    BACKFILL_PAUSED,
-    BACKFILL_DONE,
-    BACKFILL_CANCELLED,
-};
-/* "planned". Static. */
-const char *backfill_state_word(enum backfill_state state);
 
 /* One table. Numbers are of rows; times µs since 1970, INT64_MIN = none. */
 struct backfill_table {
@@ -83,21 +73,8 @@ sync_status backfill_total_read(struct sync_db *db, const struct capture_entity 
 sync_status backfill_estimate(struct sync_db *db, const struct capture_entity *entity,
                               const struct capture_table *table, struct sync_error *err);
 
-/* What operators do, each with its reason in sync.audit. */
-enum backfill_action { BACKFILL_START, BACKFILL_PAUSE, BACKFILL_RESUME, BACKFILL_CANCEL };
-struct backfill_order {
-    enum backfill_action action;
-    const char *reason, *actor;
-    int64_t rate_max; /* start, resume: 0 = none */
-};
-/*
- * ret_changed is how many tables changed.
- * Fails: FATAL refused when the state does not allow it; as sync_db_exec.
- */
-sync_status backfill_order(struct sync_db *db, const struct capture_entity *entity,
-                           const struct backfill_order *order, int64_t *ret_changed,
-                           struct sync_error *err);
-/* "start". Static. */
-const char *backfill_action_word(enum backfill_action action);
+/* Plans every table, in the caller's transaction. Fails: as sync_db_exec. */
+sync_status backfill_begin(struct sync_db *db, const struct capture_entity *entity,
+                           int64_t rate_max, int64_t *ret_tables, struct sync_error *err);
 
 #endif

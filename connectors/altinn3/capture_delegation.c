@@ -4,6 +4,7 @@
  * here: what a row means (delegation_row_map.c, delegation_events.c), look-ups (delegation_desk.c).
  */
 #include "../delegation_record.h"
+#include "capture_backfill_table.h"
 #include "capture_entity.h"
 #include "delegation_desk.h"
 #include "delegation_load.h"
@@ -152,3 +153,16 @@ const struct capture_entity capture_delegation = {
     .tick = tick,
     .load = &load,
 };
+
+static sync_status plan(struct sync_db *db, int64_t rate_max, int64_t *ret_parts,
+                        struct sync_error *err)
+{
+    return backfill_begin(db, &capture_delegation, rate_max, ret_parts, err);
+}
+
+extern const struct backfill_load backfill_altinn3_delegation;
+const struct backfill_load backfill_altinn3_delegation = {.capture = "altinn3-delegation",
+                                                          .processor = &sync_processor_delegation,
+                                                          .standing = "",
+                                                          .takes_rate = true,
+                                                          .plan = plan};

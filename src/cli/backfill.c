@@ -1,11 +1,11 @@
 /*
  * "capture backfill": orders to the load of a capture, and how far it is. The capture itself obeys
- * within a second. Not here: loading (connectors/altinn3/capture_backfill.c).
+ * within a second. Not here: loading (connectors/).
  */
 #include "homes.h"
 #include "progress.h"
 
-#include "../../connectors/altinn3/capture_backfill_table.h"
+#include "../../connectors/backfill.h"
 #include "../runtime/clock.h"
 #include "../runtime/units.h"
 
@@ -24,7 +24,7 @@
 #define WATCH_LOG_S 10 /* where nobody watches a terminal, a line so often */
 
 struct wish {
-    const struct capture_entity *entity;
+    const struct backfill_load *load;
     bool looks, watches;
     enum backfill_action action;
     const char *reason;
@@ -42,18 +42,16 @@ static void note_signal(int number)
 
 /* What is asked for. */
 
-static int take_entity(const char *name, struct wish *wish)
+static int take_load(const char *name, struct wish *wish)
 {
     char names[256] = "";
-    wish->entity = capture_entity_find(name);
-    if (wish->entity != NULL && wish->entity->load != NULL) {
+    wish->load = backfill_load_find(name);
+    if (wish->load != NULL) {
         return 0;
     }
-    for (size_t i = 0, used = 0; capture_entities[i] != NULL && used < sizeof names; i++) {
-        if (capture_entities[i]->load != NULL) {
-            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s",
-                                     used > 0 ? ", " : "", capture_entities[i]->name);
-        }
+    for (size_t i = 0, used = 0; backfill_loads[i] != NULL && used < sizeof names; i++) {
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used > 0 ? ", " : "",
+                                 backfill_loads[i]->capture);
     }
     return sync_cli_usage(VERB, "%.60s has no state to load; captures that have: %s", name, names);
 }
@@ -82,12 +80,24 @@ static int check_flags(const struct wish *wish, bool has_rate)
     if (has_rate && !goes) {
         return sync_cli_usage(VERB, "--rate belongs to start and resume");
     }
+    if (has_rate && !wish->load->takes_rate) {
+        return sync_cli_usage(VERB, "the source of %s decides how fast it goes: it takes no --rate",
+                              wish->load->capture);
+    }
     bool told = wish->reason != NULL && wish->reason[0] != '\0';
     if (!wish->looks && (!told || strlen(wish->reason) > REASON_MAX)) {
         return sync_cli_usage(VERB, "--reason needs a text of 1 to %d characters; it is stored",
                               REASON_MAX);
     }
     return 0;
+}
+
+static sync_status find_home(const struct sync_config *config, struct wish *wish,
+                             struct sync_error *err)
+{
+    char what[64];
+    (void)snprintf(what, sizeof what, "capture %s", wish->load->capture);
+    return sync_home_find(config, wish->load->processor->home, what, &wish->home, err);
 }
 
 static int read_wish(const struct sync_cli *cli, int argc, char **argv, struct wish *wish)
@@ -103,10 +113,10 @@ static int read_wish(const struct sync_cli *cli, int argc, char **argv, struct w
          wish->rate_max > RATE_MAX)) {
         wrong = sync_cli_usage(VERB, "--rate takes rows per second, 1 to %d", RATE_MAX);
     }
-    wrong = wrong == 0 ? take_entity(argv[0], wish) : wrong;
+    wrong = wrong == 0 ? take_load(argv[0], wish) : wrong;
     wrong = wrong == 0 ? take_action(argv[1], wish) : wrong;
     wrong = wrong == 0 ? check_flags(wish, has_rate) : wrong;
-    if (wrong == 0 && !sync_is_ok(capture_home_of(wish->entity, &cli->config, &wish->home, &err))) {
+    if (wrong == 0 && !sync_is_ok(find_home(&cli->config, wish, &err))) {
         return sync_cli_fail(&err);
     }
     return wrong;
@@ -127,11 +137,11 @@ static int give_order(const struct sync_cli *cli, struct sync_db *db, const stru
     }
     sync_cli_actor(actor);
     struct backfill_order order = {wish->action, wish->reason, actor, wish->rate_max};
-    if (!sync_is_ok(backfill_order(db, wish->entity, &order, &changed, &err))) {
+    if (!sync_is_ok(backfill_order(db, wish->load, &order, &changed, &err))) {
         return sync_cli_fail(&err);
     }
-    (void)printf("%s: %" PRId64 " tables; \"capture %s\" obeys within a second\n",
-                 backfill_action_word(wish->action), changed, wish->entity->name);
+    (void)printf("%s: %" PRId64 " parts; \"capture %s\" obeys within a second\n",
+                 backfill_action_word(wish->action), changed, wish->load->capture);
     return SYNC_EXIT_OK;
 }
 
@@ -142,42 +152,41 @@ struct sum {
     int64_t done, sent, total;
 };
 
-static struct sum sum_of(const struct backfill_table *tables, size_t count)
+static struct sum sum_of(const struct backfill_part *parts, size_t count)
 {
     struct sum sum = {.any = false};
     for (size_t i = 0; i < count; i++) {
-        enum backfill_state state = tables[i].state;
-        int64_t total = tables[i].rows_total > tables[i].rows_done && state != BACKFILL_DONE
-                            ? tables[i].rows_total
-                            : tables[i].rows_done;
+        enum backfill_state state = parts[i].state;
+        int64_t total = parts[i].rows_total > parts[i].rows_done && state != BACKFILL_DONE
+                            ? parts[i].rows_total
+                            : parts[i].rows_done;
         sum.any = sum.any || state != BACKFILL_NONE;
         sum.open = sum.open || state == BACKFILL_PLANNED || state == BACKFILL_RUNNING;
         sum.stopped = sum.stopped || state == BACKFILL_PAUSED || state == BACKFILL_CANCELLED;
-        sum.done += tables[i].rows_done;
-        sum.sent += tables[i].rows_sent;
+        sum.done += parts[i].rows_done;
+        sum.sent += parts[i].rows_sent;
         sum.total += total;
     }
     return sum;
 }
 
-/* Rows per second since the table was begun, pauses included. */
-static void format_rate(const struct backfill_table *table, char *ret_text, size_t size)
+/* Rows per second since the part was begun, pauses included. */
+static void format_rate(const struct backfill_part *part, char *ret_text, size_t size)
 {
-    double seconds = (double)(table->updated_us - table->started_us) / 1e6;
+    double seconds = (double)(part->updated_us - part->started_us) / 1e6;
     ret_text[0] = '\0';
-    if (table->started_us != INT64_MIN && seconds >= 0.001) {
-        (void)snprintf(ret_text, size, "%.0f", (double)table->rows_done / seconds);
+    if (part->started_us != INT64_MIN && seconds >= 0.001) {
+        (void)snprintf(ret_text, size, "%.0f", (double)part->rows_done / seconds);
     }
 }
 
-static void print_tables(const struct sync_cli *cli, const struct wish *wish,
-                         const struct backfill_table *tables)
+static void print_parts(const struct sync_cli *cli, const struct backfill_part *parts, size_t count)
 {
     struct sync_table *table = sync_table_new(
         SYNC_CELLS("table", "state", "#read", "#of", "#percent", "#sent", "#rows_per_s", "cursor"));
-    for (size_t i = 0; i < wish->entity->load->table_count; i++) {
-        const struct backfill_table *at = &tables[i];
-        char numbers[3][24], percent[16] = "", rate[24], cursor[SYNC_UUID_BUFFER] = "";
+    for (size_t i = 0; i < count; i++) {
+        const struct backfill_part *at = &parts[i];
+        char numbers[3][24], percent[16] = "", rate[24];
         int64_t total = at->rows_total < at->rows_done ? at->rows_done : at->rows_total;
         (void)snprintf(numbers[0], sizeof numbers[0], "%" PRId64, at->rows_done);
         (void)snprintf(numbers[1], sizeof numbers[1], "%" PRId64, total);
@@ -186,14 +195,10 @@ static void print_tables(const struct sync_cli *cli, const struct wish *wish,
             double share = at->state == BACKFILL_DONE ? 1 : (double)at->rows_done / (double)total;
             (void)snprintf(percent, sizeof percent, "%.1f", 100 * share);
         }
-        if (!sync_uuid_is_zero(&at->cursor)) {
-            sync_uuid_format(&at->cursor, cursor);
-        }
         format_rate(at, rate, sizeof rate);
-        sync_table_row(table, SYNC_CELLS(wish->entity->load->tables[i].name,
-                                         backfill_state_word(at->state), numbers[0],
+        sync_table_row(table, SYNC_CELLS(at->name, backfill_state_word(at->state), numbers[0],
                                          at->rows_total < 0 ? "" : numbers[1], percent, numbers[2],
-                                         rate, cursor));
+                                         rate, at->cursor));
     }
     sync_table_print(&table, cli->json, stdout);
 }
@@ -226,29 +231,44 @@ static void pause_ms(int64_t ms)
     }
 }
 
+static void free_parts(struct backfill_part **parts)
+{
+    free(*parts);
+}
+#define PARTS __attribute__((cleanup(free_parts))) struct backfill_part
+
+static sync_status read_sum(struct sync_db *db, const struct wish *wish, struct sum *ret_sum,
+                            struct sync_error *err)
+{
+    PARTS *parts = NULL;
+    size_t count = 0;
+    sync_status status = backfill_look(db, wish->load, &parts, &count, err);
+    if (sync_is_ok(status)) {
+        *ret_sum = sum_of(parts, count);
+    }
+    return status;
+}
+
 /* Until nothing is open any more, or a signal comes. */
-static sync_status watch(struct sync_db *db, const struct wish *wish, struct backfill_table *tables,
-                         struct sync_error *err)
+static sync_status watch(struct sync_db *db, const struct wish *wish, struct sync_error *err)
 {
     struct progress progress = {.count = 0};
     struct sigaction action = {.sa_handler = note_signal};
     int64_t begun_us = sync_clock_monotonic_us(), said_us = 0;
+    struct sum sum = {.open = true};
     sync_status status = SYNC_OK;
-    bool open = true;
     (void)sigaction(SIGINT, &action, NULL); /* cannot fail for valid signals */
     (void)sigaction(SIGTERM, &action, NULL);
-    while (sync_is_ok(status) && open && !ended) {
-        status = backfill_read(db, wish->entity, tables, err);
-        struct sum sum = sum_of(tables, wish->entity->load->table_count);
+    while (sync_is_ok(status) && sum.open && !ended) {
+        status = read_sum(db, wish, &sum, err);
         int64_t now_us = sync_clock_monotonic_us();
         int64_t every_us = isatty(STDERR_FILENO) ? 0 : WATCH_LOG_S * 1000000LL;
-        open = sum.open;
         progress_note(&progress, now_us, sum.done);
-        if (sync_is_ok(status) && (!open || said_us == 0 || now_us - said_us >= every_us)) {
+        if (sync_is_ok(status) && (!sum.open || said_us == 0 || now_us - said_us >= every_us)) {
             said_us = now_us;
             print_progress(&progress, &sum, now_us, begun_us);
         }
-        if (open) {
+        if (sum.open) {
             pause_ms(WATCH_MS);
         }
     }
@@ -260,23 +280,27 @@ static sync_status watch(struct sync_db *db, const struct wish *wish, struct bac
 
 static int look(const struct sync_cli *cli, struct sync_db *db, const struct wish *wish)
 {
-    struct backfill_table tables[CAPTURE_TABLES_MAX];
+    PARTS *parts = NULL;
+    size_t count = 0;
+    struct sum sum = {.any = false};
     struct sync_error err = {0};
-    sync_status status = backfill_read(db, wish->entity, tables, &err);
-    if (sync_is_ok(status) && !sum_of(tables, wish->entity->load->table_count).any) {
+    sync_status status = read_sum(db, wish, &sum, &err);
+    if (sync_is_ok(status) && !sum.any) {
         (void)fprintf(stderr, "altinn-sync: the state of %s was never loaded\n",
-                      wish->entity->name);
+                      wish->load->capture);
         return SYNC_EXIT_NOT_FOUND;
     }
     if (sync_is_ok(status) && wish->watches) {
-        status = watch(db, wish, tables, &err);
+        status = watch(db, wish, &err);
+    }
+    if (sync_is_ok(status)) {
+        status = backfill_look(db, wish->load, &parts, &count, &err);
     }
     if (!sync_is_ok(status)) {
         return sync_cli_fail(&err);
     }
-    print_tables(cli, wish, tables);
-    return sum_of(tables, wish->entity->load->table_count).stopped ? SYNC_EXIT_DIFFERENCES
-                                                                   : SYNC_EXIT_OK;
+    print_parts(cli, parts, count);
+    return sum_of(parts, count).stopped ? SYNC_EXIT_DIFFERENCES : SYNC_EXIT_OK;
 }
 
 int sync_cli_capture_backfill(struct sync_cli *cli, int argc, char **argv)
