@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-extern const struct backfill_load backfill_altinn3_delegation;
-const struct backfill_load *const backfill_loads[] = {&backfill_altinn3_delegation, NULL};
+extern const struct backfill_load backfill_altinn2_delegation, backfill_altinn3_delegation;
+const struct backfill_load *const backfill_loads[] = {&backfill_altinn2_delegation,
+                                                      &backfill_altinn3_delegation, NULL};
 
 static const char *const words[] = {"none", "planned", "running", "paused", "done", "cancelled"};
 static const char *const action_words[] = {"start", "pause", "resume", "cancel"};

@@ -164,6 +164,7 @@ static sync_status open_part(struct receiver_shell *shell, void **ret_part, stru
     *ret_part = capture;
     capture->shell = shell;
     capture->tick = PUSH_DONE;
+    atomic_init(&capture->position, -1);
     name_topics(shell);
     sync_status status = check_prefix(shell->config, err);
     if (sync_is_ok(status)) {

@@ -1,12 +1,16 @@
 /* The tables of exports. Not here: what a row says. */
 #include "delegation_export.h"
 
+#include "delegation_parts.h"
+
 static const struct sync_statement begin_statement = {
     "delegation_export_begin",
     "WITH added AS (INSERT INTO sync.export (snapshot_id, snapshot_pos) VALUES ($1, $2)"
     " ON CONFLICT (snapshot_id) DO NOTHING RETURNING snapshot_pos)"
-    " SELECT snapshot_pos FROM added"
-    " UNION ALL SELECT snapshot_pos FROM sync.export WHERE snapshot_id = $1 LIMIT 1"};
+    " SELECT e.snapshot_pos, coalesce(b.state, '') FROM (SELECT snapshot_pos FROM added"
+    "  UNION ALL SELECT snapshot_pos FROM sync.export WHERE snapshot_id = $1 LIMIT 1) AS e"
+    " LEFT JOIN sync.backfill AS b ON b.snapshot_id = $1"
+    " AND b.capture = '" DELEGATION_CAPTURE "'"};
 static const struct sync_statement number_statement = {
     "delegation_export_number",
     "INSERT INTO sync.export_row (snapshot_id, row_id, partition, resource)"
@@ -20,16 +24,25 @@ static const struct sync_statement read_statement = {
 static const struct sync_statement store_statement = {
     "delegation_export_store",
     "WITH new AS (UPDATE sync.export_row SET stored = true"
-    " WHERE snapshot_id = $1 AND row_id = ANY ($2) AND NOT stored RETURNING resource, partition)"
+    " WHERE snapshot_id = $1 AND row_id = ANY ($2) AND NOT stored RETURNING resource, partition),"
+    " load AS (UPDATE sync.backfill AS b SET rows_done = rows_done + n.rows,"
+    "  rows_sent = rows_sent + n.rows, updated_at = now()"
+    "  FROM (SELECT count(*) AS rows FROM new) AS n"
+    "  WHERE b.capture = '" DELEGATION_CAPTURE "' AND b.snapshot_id = $1 AND n.rows > 0)"
     " INSERT INTO sync.export_count AS c (snapshot_id, resource, partition, rows)"
     " SELECT $1, resource, partition, count(*) FROM new GROUP BY resource, partition"
     " ON CONFLICT (snapshot_id, resource, partition) DO UPDATE SET rows = c.rows + excluded.rows"};
+static const struct sync_statement end_statement = {
+    "delegation_export_end", "UPDATE sync.backfill SET state = 'done', updated_at = now()"
+                             " WHERE capture = '" DELEGATION_CAPTURE "' AND snapshot_id = $1"
+                             " AND state IN ('planned', 'running', 'paused')"};
 static const struct sync_statement count_statement = {
     "delegation_export_count",
     "SELECT partition, rows FROM sync.export_count WHERE snapshot_id = $1 AND resource = $2"};
 
 sync_status delegation_export_begin(struct resolver *resolver, const struct sync_uuid *snapshot_id,
-                                    int64_t position, int64_t *ret_position, struct sync_error *err)
+                                    int64_t position, struct delegation_export_place *ret_place,
+                                    struct sync_error *err)
 {
     struct sync_params params = resolver_params(resolver);
     sync_params_uuid(&params, snapshot_id);
@@ -43,7 +56,8 @@ sync_status delegation_export_begin(struct resolver *resolver, const struct sync
         return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_DB_CONFLICT,
                          "begin an export: it is begun twice at once");
     }
-    *ret_position = sync_result_int8(&result, 0, 0);
+    *ret_place = (struct delegation_export_place){
+        sync_result_int8(&result, 0, 0), backfill_state_of(sync_result_bytes(&result, 0, 1))};
     return SYNC_OK;
 }
 
@@ -89,6 +103,15 @@ sync_status delegation_export_store(struct resolver *resolver, const struct sync
     sync_params_uuid_array(&params, row_ids, NULL, count);
     sync_status status = resolver_exec(resolver, &store_statement, &params, NULL, err);
     return sync_is_ok(status) ? status : sync_wrap(err, "count rows of an export");
+}
+
+sync_status delegation_export_end(struct resolver *resolver, const struct sync_uuid *snapshot_id,
+                                  struct sync_error *err)
+{
+    struct sync_params params = resolver_params(resolver);
+    sync_params_uuid(&params, snapshot_id);
+    sync_status status = resolver_exec(resolver, &end_statement, &params, NULL, err);
+    return sync_is_ok(status) ? status : sync_wrap(err, "end an export");
 }
 
 sync_status delegation_export_count(struct resolver *resolver, const struct sync_uuid *snapshot_id,

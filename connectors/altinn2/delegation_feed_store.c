@@ -22,7 +22,7 @@ static const struct sync_statement begin_statement = {
     "WITH load AS (INSERT INTO sync.backfill"
     " (capture, table_name, cursor, state, low_pos, high_pos, rows_total, started_at, updated_at)"
     " VALUES ($1, '" FEED_TABLE "', $3, CASE WHEN $4 > 0 THEN 'running' ELSE 'done' END, 0, $4,"
-    " NULL, now(), now())"
+    " $4, now(), now())"
     " ON CONFLICT (capture, table_name) DO NOTHING)"
     " UPDATE sync.source SET continuation = $2, updated_at = now() WHERE name = $1"};
 static const struct sync_statement live_statement = {

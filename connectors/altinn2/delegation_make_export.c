@@ -32,13 +32,13 @@ static sync_status answer_begin(struct delegation_capture *capture, struct push 
                                 const struct resolver_run *run, struct sync_error *err)
 {
     const struct delegation_call *call = push->content;
-    int64_t position = 0;
+    struct delegation_export_place place;
     sync_status status = delegation_export_begin(capture->resolver, &call->place.snapshot_id,
-                                                 run->first, &position, err);
+                                                 run->first, &place, err);
     if (!sync_is_ok(status)) {
         return status;
     }
-    push->body = delegation_answer_number("snapshotPos", position);
+    push->body = delegation_answer_number("snapshotPos", place.position);
     if (!push->body) {
         return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_MEMORY_LIMIT, "answer a call: no memory");
     }
@@ -56,7 +56,8 @@ static sync_status check_position(struct delegation_capture *capture, struct pus
                                   struct sync_error *err)
 {
     const struct delegation_call *call = push->content;
-    int64_t given = call->place.snapshot_pos, recorded = 0;
+    struct delegation_export_place place;
+    int64_t given = call->place.snapshot_pos;
     *ret_good = false;
     if (given > run->first) {
         refuse(capture, push, 400,
@@ -65,13 +66,20 @@ static sync_status check_position(struct delegation_capture *capture, struct pus
         return SYNC_OK;
     }
     sync_status status =
-        delegation_export_begin(capture->resolver, &call->place.snapshot_id, given, &recorded, err);
-    if (sync_is_ok(status) && recorded != given) {
-        refuse(capture, push, 409, "this export began at another position: ", recorded);
-        return SYNC_OK;
+        delegation_export_begin(capture->resolver, &call->place.snapshot_id, given, &place, err);
+    if (!sync_is_ok(status)) {
+        return status;
     }
-    *ret_good = sync_is_ok(status);
-    return status;
+    if (place.position != given) {
+        refuse(capture, push, 409, "this export began at another position: ", place.position);
+    } else if (place.state == BACKFILL_PAUSED) {
+        push_end(&capture->shell->pushes, push, 503, NULL, "the load is paused; send it again");
+    } else if (place.state == BACKFILL_CANCELLED) {
+        push_end(&capture->shell->pushes, push, 410, NULL, "the load is cancelled");
+    } else {
+        *ret_good = true;
+    }
+    return SYNC_OK;
 }
 
 /* Rows. */
@@ -227,6 +235,7 @@ static sync_status end_export(struct delegation_capture *capture, struct push *p
                  SYNC_LOG_NUMBER("stored", total));
     }
     push->body = delegation_answer_number("stored", total);
+    push->confirm = true;
     status = fill_end(capture, push, run, counts, err);
     if (sync_is_ok(status)) {
         push_table_move(&capture->shell->pushes, push, PUSH_READY);
@@ -258,9 +267,13 @@ sync_status delegation_make_export(struct delegation_capture *capture, struct pu
 sync_status delegation_confirm_export(struct delegation_capture *capture, struct push *push,
                                       struct sync_error *err)
 {
+    const struct delegation_call *call = push->content; /* rows: the first member of what is kept */
     const struct exported *kept = push->content;
-    sync_status status = delegation_export_store(capture->resolver, &kept->call.place.snapshot_id,
-                                                 kept->rows, kept->count, err);
+    const struct sync_uuid *snapshot = &call->place.snapshot_id;
+    sync_status status =
+        call->sort == DELEGATION_CALL_EXPORT_END
+            ? delegation_export_end(capture->resolver, snapshot, err)
+            : delegation_export_store(capture->resolver, snapshot, kept->rows, kept->count, err);
     if (sync_is_ok(status)) {
         push_answer_stored(&capture->shell->pushes, push);
         push_release(&capture->shell->pushes, push);

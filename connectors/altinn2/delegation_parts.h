@@ -31,6 +31,7 @@ struct delegation_capture {
     size_t name_count;
     int64_t next_tick_us;
     enum push_outcome tick;           /* of the last one */
+    atomic_llong position;            /* told by the last one, for any thread; -1 = none yet */
     struct delegation_reader *reader; /* of its own thread */
 };
 

@@ -1,9 +1,10 @@
 /*
- * The capture's own thread: the role feed and the watermark, by turns, over one connection to the
- * home database. Not here: what they do.
+ * The capture's own thread: the role feed, the load and the watermark, by turns, over one
+ * connection to the home database. Not here: what they do.
  */
 #include "delegation_reader.h"
 #include "delegation_feed.h"
+#include "delegation_order.h"
 #include "delegation_watermark.h"
 
 #include <runtime/clock.h>
@@ -19,6 +20,7 @@ struct delegation_reader {
     struct receiver_shell *shell;
     struct resolver *resolver;
     struct delegation_feed *feed; /* NULL = no bridge is configured */
+    struct delegation_order *order;
     struct delegation_watermark *watermark;
 };
 
@@ -36,6 +38,9 @@ sync_status delegation_reader_new(struct delegation_capture *capture, const stru
         status = delegation_feed_new(capture, reader->resolver, &reader->feed, err);
     }
     if (sync_is_ok(status)) {
+        status = delegation_order_new(capture, reader->resolver, &reader->order, err);
+    }
+    if (sync_is_ok(status)) {
         status = delegation_watermark_new(capture, reader->resolver, &reader->watermark, err);
     }
     if (!sync_is_ok(status)) {
@@ -51,6 +56,7 @@ void delegation_reader_free(struct delegation_reader **reader)
 {
     if (*reader) {
         delegation_watermark_free(&(*reader)->watermark);
+        delegation_order_free(&(*reader)->order);
         delegation_feed_free(&(*reader)->feed);
         resolver_free(&(*reader)->resolver);
         free(*reader);
@@ -67,7 +73,10 @@ void delegation_reader_run(struct delegation_reader *reader)
         struct sync_error err = {0};
         sync_health_beat(SYNC_LOOP_FEED);
         bool busy = reader->feed && delegation_feed_turn(reader->feed);
-        sync_status status = delegation_watermark_turn(reader->watermark, &err);
+        sync_status status = delegation_order_turn(reader->order, &err);
+        if (sync_is_ok(status)) {
+            status = delegation_watermark_turn(reader->watermark, &err);
+        }
         if (!sync_is_ok(status)) {
             receiver_judge_database(reader->shell, status, &err);
         }

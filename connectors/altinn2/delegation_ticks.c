@@ -90,6 +90,7 @@ static sync_status tick(struct delegation_capture *capture, struct sync_error *e
                                      .control = &control};
     status = delegation_marks_fill(capture, push, &marks, err);
     if (sync_is_ok(status)) {
+        atomic_store(&capture->position, run.first);
         push_table_move(&capture->shell->pushes, push, PUSH_READY);
     } else {
         push_release(&capture->shell->pushes, push);

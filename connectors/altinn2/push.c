@@ -187,6 +187,8 @@ static const char *title_of(int code)
         return "Method not allowed";
     case 409:
         return "Conflict";
+    case 410:
+        return "Gone";
     case 413:
         return "Content too large";
     case 415:

@@ -1,8 +1,8 @@
 /*
  * What this Altinn 2 offers below its bridge: the command endpoint of class monotone (when the
- * options say so), clearing of cached rights, the role feed, and the order to export a resource.
- * Faults of the file happen here. Not here: what a command changes (schema.sql), the export itself
- * (export.c).
+ * options say so), clearing of cached rights, the role feed, and exports: how much one is, and the
+ * order. Faults of the file happen here. Not here: what a command changes (schema.sql), the export
+ * itself (export.c).
  */
 #include "sim.h"
 
@@ -14,11 +14,12 @@
 #define CACHE_PATH  "/cache/api/clearreporteerights"
 #define FEED_PATH   "/roledelegationevent/api/getevents"
 #define EXPORT_PATH "/resourceregistry/api/v1/altinn2export/exportdelegations"
+#define COUNT_PATH  "/resourceregistry/api/v1/altinn2export/delegationcount"
 #define STATE_PATH  "/sim/state"
 #define LATE_SHARE  20 /* one event of the role feed in so many shows up late */
 #define BODY_MAX    65536
 
-enum call_sort { CALL_COMMAND, CALL_CACHE, CALL_FEED, CALL_EXPORT, CALL_STATE };
+enum call_sort { CALL_COMMAND, CALL_CACHE, CALL_FEED, CALL_COUNT, CALL_EXPORT, CALL_STATE };
 
 struct call {
     struct simulator_call common;
@@ -26,6 +27,7 @@ struct call {
     int32_t from, to;               /* CACHE */
     int64_t after;                  /* FEED */
     char subscription[8], base[96]; /* FEED */
+    char resource[128];             /* COUNT */
 };
 
 struct sim_bridge {
@@ -42,11 +44,18 @@ static const struct sync_statement cache_statement = {
                  " VALUES (clock_timestamp(), 'cache', $1, $2, $3, $4, $5, false, 0)"};
 static const struct sync_statement feed_statement = {
     "sim_feed", "SELECT altinn2delegations.feed_page($1, $2, $3, $4, $5, $6, $7)"};
+/* An order that comes twice is one export. No row: nobody knows the resource. */
 static const struct sync_statement export_statement = {
     "sim_export",
-    "INSERT INTO altinn2delegations.export (resource, snapshot, snapshot_pos)"
-    " SELECT r.id, ($1::jsonb ->> 'snapshotId')::uuid, ($1::jsonb ->> 'snapshotPos')::bigint"
-    "   FROM altinn2delegations.resource AS r WHERE r.id = $1::jsonb ->> 'resourceId'"};
+    "WITH known AS (SELECT r.id FROM altinn2delegations.resource AS r"
+    "  WHERE lower(r.id) = lower($1::jsonb ->> 'resourceId')),"
+    " added AS (INSERT INTO altinn2delegations.export (resource, snapshot, snapshot_pos)"
+    "  SELECT id, ($1::jsonb ->> 'snapshotId')::uuid, ($1::jsonb ->> 'snapshotPos')::bigint"
+    "  FROM known ON CONFLICT (snapshot, resource) DO NOTHING)"
+    " SELECT id FROM known"};
+static const struct sync_statement count_statement = {
+    "sim_count", "SELECT count(*), count(DISTINCT (from_party, to_party, granted_at))"
+                 " FROM altinn2delegations.held WHERE kind = 0 AND lower(target) = lower($1)"};
 static const struct sync_statement pending_statement = {
     "sim_pending",
     "SELECT (SELECT count(*) FROM altinn2delegations.report WHERE pushed_at IS NULL),"
@@ -106,6 +115,10 @@ static int read_call(struct sim *sim, struct sync_http_request *request, struct 
         call->from = (int32_t)query_number(request, "reporteePartyId");
         call->to = (int32_t)query_number(request, "coveredByPartyId");
         wanted = "PUT";
+    } else if (strcmp(request->path, COUNT_PATH) == 0) {
+        const char *resource = sync_http_request_query(request, "resourceId");
+        call->sort = CALL_COUNT;
+        (void)snprintf(call->resource, sizeof call->resource, "%s", resource ? resource : "");
     } else if (strcmp(request->path, EXPORT_PATH) == 0) {
         call->sort = CALL_EXPORT;
         wanted = "POST";
@@ -238,7 +251,27 @@ static sync_status run_export(struct sim *sim, struct call *call, struct sync_er
     sync_params_text(&params, body);
     sync_status status = sync_db_exec(sim->bridge->db, &export_statement, &params, &result, err);
     free(body);
-    call->common.code = sync_is_ok(status) && result.affected == 1 ? 201 : 400;
+    call->common.code = sync_is_ok(status) && result.rows == 1 ? 201 : 400;
+    return status;
+}
+
+static sync_status run_count(struct sim *sim, struct call *call, struct sync_error *err)
+{
+    struct sync_params params;
+    struct sync_json_writer writer;
+    SYNC_RESULT result = {0};
+    sync_params_init(&params, &sim->bridge->arena);
+    sync_params_text(&params, call->resource);
+    sync_status status = sync_db_exec(sim->bridge->db, &count_statement, &params, &result, err);
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    sync_json_writer_init(&writer);
+    sync_json_open(&writer, NULL, '{');
+    sync_json_put_integer(&writer, "numberOfDelegations", sync_result_int8(&result, 0, 0));
+    sync_json_put_integer(&writer, "numberOfRelations", sync_result_int8(&result, 0, 1));
+    sync_json_close(&writer, '}');
+    call->common.text = sync_json_writer_take(&writer);
     return status;
 }
 
@@ -306,6 +339,9 @@ static void work(void *context, struct simulator_call *common)
         break;
     case CALL_EXPORT:
         status = run_export(sim, call, &err);
+        break;
+    case CALL_COUNT:
+        status = run_count(sim, call, &err);
         break;
     case CALL_STATE:
         status = run_state(sim, call, &err);

@@ -27,6 +27,7 @@ struct export_job {
     struct sync_uuid snapshot;
     char resource[128];
     int32_t layer, from, to;
+    bool cancelled; /* Altinn 3 wants no more of it */
     struct sync_arena arena;
     uint8_t memory[256 * 1024];
 };
@@ -80,7 +81,8 @@ static sync_status read_rows(struct export_job *job, struct sync_result *ret_row
     return sync_db_exec(job->db, &rows_statement, &params, ret_rows, err);
 }
 
-/* One call that is made until it succeeds; its answer is the caller's. False: we are to stop. */
+/* One call that is made until it succeeds; its answer is the caller's. False: we are to stop, or
+ * the load was cancelled. */
 static bool call_until_done(struct export_job *job, const char *path, const char *body, int code,
                             char **ret_answer)
 {
@@ -108,6 +110,10 @@ static bool call_until_done(struct export_job *job, const char *path, const char
             return true;
         }
         free(answer.body);
+        job->cancelled = !answer.failed && answer.code == 410;
+        if (job->cancelled) {
+            return false;
+        }
         sync_log(SYNC_WARN, "export_refused", SYNC_LOG_NUMBER("code", answer.code),
                  SYNC_LOG_TEXT("answer", answer.text));
         nanosleep(&(struct timespec){.tv_nsec = IDLE_MS * 1000000L}, NULL);
@@ -207,6 +213,15 @@ static sync_status write_place(struct export_job *job, const struct sync_result 
     return sync_db_exec(job->db, &exported_statement, &params, NULL, err);
 }
 
+static sync_status write_end(struct export_job *job, struct sync_error *err)
+{
+    struct sync_params params;
+    sync_arena_reset(&job->arena, 0);
+    sync_params_init(&params, &job->arena);
+    sync_params_int8(&params, job->id);
+    return sync_db_exec(job->db, &ended_statement, &params, NULL, err);
+}
+
 static sync_status send_end(struct export_job *job, struct sync_error *err)
 {
     char body[256];
@@ -217,11 +232,7 @@ static sync_status send_end(struct export_job *job, struct sync_error *err)
         return SYNC_OK;
     }
     free(answer);
-    struct sync_params params;
-    sync_arena_reset(&job->arena, 0);
-    sync_params_init(&params, &job->arena);
-    sync_params_int8(&params, job->id);
-    return sync_db_exec(job->db, &ended_statement, &params, NULL, err);
+    return write_end(job, err);
 }
 
 /* One call of the export that is under way. */
@@ -258,7 +269,9 @@ void *sim_export(void *context)
     while (job.db && !atomic_load(&job.sim->common.stopping)) {
         bool found = false;
         sync_status status = find_export(&job, &found, &err);
+        job.cancelled = false;
         status = sync_is_ok(status) && found ? step(&job, &err) : status;
+        status = sync_is_ok(status) && job.cancelled ? write_end(&job, &err) : status;
         if (!sync_is_ok(status)) {
             simulator_database_failed(&job.sim->common, "export", &err);
         } else if (!found) {

@@ -59,7 +59,7 @@ CREATE INDEX IF NOT EXISTS call_key ON call (key_id, call_id);
 CREATE TABLE IF NOT EXISTS export (
     export_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, resource text NOT NULL, snapshot uuid NOT NULL,
     snapshot_pos bigint NOT NULL, rows_sent bigint NOT NULL DEFAULT 0, layer int NOT NULL DEFAULT 0,
-    from_party int NOT NULL DEFAULT 0, to_party int NOT NULL DEFAULT 0, ended_at timestamptz);
+    from_party int NOT NULL DEFAULT 0, to_party int NOT NULL DEFAULT 0, ended_at timestamptz, UNIQUE (snapshot, resource));
 
 -- ---------------------------------------------------------------------------------------------------------------
 

@@ -103,6 +103,7 @@ GRANT UPDATE (restores_a2, restores_a3, restore_parked_a2, restore_parked_a3) ON
 GRANT INSERT ON sync.pending TO altinn_sync_operator;
 GRANT INSERT, UPDATE, DELETE ON sync.pause, sync.backfill TO altinn_sync_operator;
 GRANT SELECT (capture), DELETE ON sync.backfill_sent TO altinn_sync_operator;   -- of a load before, when one begins
+GRANT SELECT (resource, type) ON sync.resource_state TO altinn_sync_operator;   -- what Altinn 2 is to export
 GRANT INSERT ON sync.audit TO altinn_sync_operator;
 
 COMMIT;

@@ -60,18 +60,22 @@ const struct sync_command sync_commands[] = {
      .summary = "load the whole current state beside live",
      .needs_config = true,
      .run = sync_cli_capture_backfill,
-     .help = "Orders to the running capture, which loads its tables chunk by chunk and sends them "
-             "to the backlog topic; live goes on. It may be stopped and killed at any moment: it "
-             "goes on behind the last chunk. At the end it says to every partition how much was "
-             "sent. status exits 4 when nothing was ever loaded, 3 when the load is paused or "
-             "cancelled.\n"
-             "\n"
-             "  --reason TEXT  why, for the audit; needed by all but status\n"
-             "  --rate N       at most N rows a second, with start and resume\n"
-             "  --watch        with status: show progress, rate and time left until it is over\n"
-             "\n"
-             "  altinn-sync capture backfill altinn3-delegation start --reason \"first load\"\n"
-             "  altinn-sync capture backfill altinn3-delegation status --watch"},
+     .help =
+         "Orders to the running capture, which sends the state to the backlog topic; live goes "
+         "on. altinn3-delegation reads its tables chunk by chunk. altinn2-delegation asks Altinn 2 "
+         "for the export of one resource after the other; what was granted by roles comes by the "
+         "role feed and begins by itself (role_feed). The load may be stopped and killed at any "
+         "moment and goes on where it was. At the end of each part it says to every partition how "
+         "much was sent. status exits 4 when nothing was ever loaded, 3 when a part is paused or "
+         "cancelled.\n"
+         "\n"
+         "  --reason TEXT  why, for the audit; needed by all but status\n"
+         "  --rate N       at most N rows a second, with start and resume; not of Altinn 2, which "
+         "decides itself\n"
+         "  --watch        with status: show progress, rate and time left until it is over\n"
+         "\n"
+         "  altinn-sync capture backfill altinn3-delegation start --reason \"first load\"\n"
+         "  altinn-sync capture backfill altinn3-delegation status --watch"},
     {.group = "Looking",
      .words = "status",
      .usage = "[--watch] [--home NAME] [--metrics HOST:PORT[,…]] [--interval DURATION] [--count N]",

@@ -23,6 +23,7 @@ NAME, LOGIN = "altinn2-delegation", "altinn-sync-altinn2-delegation"
 SERVICE = "/accessmanagement/api/v1/delegations/"
 MESSAGE = "/accessmanagement/api/v1/internal-a2/instance/"
 FEED = "/roledelegationevent/api/getevents"
+EXPORT = "/resourceregistry/api/v1/altinn2export/"
 WATERMARK = "sync.delegation-watermark.v1"
 POLL_MS, OVERLAP_MS = 200, 3000
 FIRST = 50001  # party of tests, an organisation of the population
@@ -347,10 +348,12 @@ def while_the_broker_is_away_nobody_is_promised_anything(stack):
 # -- the role feed ----------------------------------------------------------------------------------------
 
 class Feed:
-    """A role feed in place of the bridge: pages by number of their first event, what each leads to is programmed."""
+    """A bridge with a role feed, whose pages go by the number of their first event and lead where they are told to, and with exports,
+    which are only written down: the rows are the test's."""
 
     def __init__(self, port):
         self.events, self.calls, self.size, self.pages, self.lock = {}, [], 3, {}, threading.Lock()
+        self.orders, self.order_code = [], 201
         self.base, feed = f"http://127.0.0.1:{port}", self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -360,6 +363,15 @@ class Feed:
                 with feed.lock:
                     feed.calls.append(self.path)
                     code, text = feed.answer(self.path)
+                self.reply(code, text)
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with feed.lock:
+                    feed.orders.append((self.path, feed.order_code, body))
+                self.reply(feed.order_code, b"")
+
+            def reply(self, code, text):
                 self.send_response(code)
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
@@ -382,7 +394,12 @@ class Feed:
     def link(self, after):
         return f"{self.base}{FEED}?subscriptionId=10&after={after}"
 
+    def ordered(self):
+        return [body for path, code, body in self.orders if code == 201 and path == EXPORT + "exportdelegations"]
+
     def answer(self, path):
+        if path.startswith(EXPORT + "delegationcount?"):
+            return 200, json.dumps({"numberOfDelegations": 9, "numberOfRelations": 4}).encode()
         after = int(path.rpartition("after=")[2]) if "after=" in path else 0
         special = self.pages.get(after)
         if isinstance(special, int):
@@ -650,6 +667,128 @@ def exports_of_the_simulator_survive_kills(stack):
     check(len(grants) == sum(counted.values()) >= sent, f"{len(grants)} rows, counted {counted}, sent {sent}")
 
 
+# -- the load ---------------------------------------------------------------------------------------------
+
+def backfill(stack, *words, code=0):
+    done = stack.verb("--yes", "capture", "backfill", NAME, *words, config=world.config, check=False)
+    check(done.returncode == code, f"{words}: exit {done.returncode}: {done.stdout} {done.stderr}")
+    return done.stdout + done.stderr
+
+
+def order_backfill(stack, action, code=0):
+    return backfill(stack, action, "--reason", "test", code=code)
+
+
+def parts(stack):
+    """State, rows and estimate of every resource of the load."""
+    rows = stack.query_authorization("SELECT table_name, state, rows_done, rows_total FROM sync.backfill WHERE capture = %s"
+                                     " AND table_name <> 'role_feed'", NAME)
+    return {name: (state, done, total) for name, state, done, total in rows}
+
+
+def stop_simulator(stack):
+    if "altinn2-delegation-sim" in stack.processes:
+        stack.processes["altinn2-delegation-sim"].stop()
+
+
+def an_operator_loads_what_altinn2_has_one_resource_after_the_other(stack):
+    forget_feed(stack)
+    stop_simulator(stack)
+    names = sorted(r[0] for r in stack.query_authorization("SELECT resource FROM sync.resource_state WHERE lower(type) <> 'altinn2service'"))
+    stack.query_authorization("UPDATE sync.resource_state SET phase = CASE WHEN resource = %s THEN 2 ELSE 1 END", names[0])
+    with Feed(world.bridge_port) as feed:
+        feed.add(1)
+        feed.order_code = 503
+        process = start(stack)
+        backfill(stack, "start", "--reason", "test", "--rate", "5", code=2)  # Altinn 2 decides how fast it is
+        order_backfill(stack, "pause", code=5)  # none is going on
+        order_backfill(stack, "start")
+        order_backfill(stack, "start", code=5)  # one is open
+        place = wait_until("the first has its place in the stream", lambda: stack.query_authorization(
+            "SELECT low_pos, generation FROM sync.backfill, sync.source WHERE capture = name AND table_name = %s AND low_pos IS NOT NULL",
+            names[0]), 30)[0]
+        wait_until("a mark later", lambda: stack.query_authorization(
+            "SELECT now() > updated_at + interval '5 s' FROM sync.backfill WHERE table_name = %s", names[0])[0][0], 30)
+        check(feed.orders == [], "where we write, the order waits for live to have passed the place")
+        for partition in range(4):
+            stack.query_authorization("INSERT INTO sync.stream_pos VALUES (%s, now(), %s, %s, %s)", place[0], partition,
+                                      f"a2.rule.{place[1]}", TOPICS["altinn2"])
+        wait_until("what fails is asked for again", lambda: len(feed.orders) > 1, 30)
+        check(feed.ordered() == [] and set(parts(stack)) == set(names), f"{parts(stack)}")
+        feed.order_code = 201
+        wait_until("the first is ordered", feed.ordered, 30)
+        order = feed.ordered()[0]
+        check(order["resourceId"] == names[0] and uuid.UUID(order["snapshotId"]) and order["snapshotPos"] >= 0, f"{order}")
+        wait_until("its size was asked for", lambda: parts(stack)[names[0]] == ("running", 0, 4), 10)
+        base = f"/export/{order['snapshotId']}/{order['snapshotPos']}"
+        rows = [[rule(g, USER + 2, names[0], "Read", "2024-01-02T03:04:05Z")] for g in parties()[:4]]
+        check(call(base + SERVICE + "addrules", rows[0])[0] == 201, "a row")
+        check(parts(stack)[names[0]] == ("running", 1, 4), f"{parts(stack)}")
+        order_backfill(stack, "pause")
+        check(call(base + SERVICE + "addrules", rows[1])[0] == 503, "a paused load takes no rows")
+        check(call(base + "/end", {"resource": names[0], "count": 1})[0] == 503, "and no end")
+        check("25.0" in backfill(stack, "status", code=3), "how far it is")
+        order_backfill(stack, "resume")
+        process.kill()
+        start(stack)
+        for row in (*rows[1:], rows[1]):  # one of them twice
+            check(call(base + SERVICE + "addrules", row)[0] == 201, "it goes on behind a kill")
+        check(call(base + "/end", {"resource": names[0], "count": 4})[0] == 200, "the end")
+        wait_until("and is done", lambda: parts(stack)[names[0]] == ("done", 4, 4), 10)
+        wait_until("then the next is ordered", lambda: [o["resourceId"] for o in feed.ordered()] == names[:2], 30)
+        order_backfill(stack, "cancel")
+        base = f"/export/{feed.ordered()[1]['snapshotId']}/{feed.ordered()[1]['snapshotPos']}"
+        check(call(base + SERVICE + "addrules", [rule(parties()[0], USER + 2, names[1], "Read")])[0] == 410, "a cancelled load is over")
+        feed.order_code = 400  # of none of them Altinn 2 knows anything
+        order_backfill(stack, "start")
+        wait_until("what Altinn 2 refuses is left out", lambda: {p[0] for p in parts(stack).values()} == {"cancelled"}, 60)
+        check(len({o[2]["snapshotId"] for o in feed.orders}) == 2 + len(names), "a new load has snapshots of its own")
+        found = [r for r in records(stack, TOPICS["backlog2"], marks=True) if r["snapshot_id"] == order["snapshotId"]]
+        check(len({r["seq"] for r in found if r["op"] == "GRANT"}) == 4 == sum(r["seq"] for r in found if r["op"] == "END"), f"{found}")
+        stop(stack)
+
+
+def the_whole_state_of_the_simulator_is_loaded_beside_live(stack):
+    forget_feed(stack)
+    stop_simulator(stack)
+    stack.query_authorization("UPDATE sync.resource_state SET phase = 1")  # we do not write to Altinn 2 yet
+    world.start_altinn2(rate=size(20, 100))  # people go on
+    start(stack)
+    known = {r["id"].lower() for r in world.population["resource"]}  # other tests have made more, which Altinn 2 refuses
+    order_backfill(stack, "start")
+    caller = Caller("beside", parties()[12])
+
+    def loaded():
+        states = [p[0] for name, p in parts(stack).items() if name in known]
+        check(len(states) == len(known) and set(states) <= {"planned", "running", "done"}, f"{states}")
+        return states.count("done")
+
+    for done in range(3):
+        wait_until("the load goes on", lambda done=done: loaded() > done, 60)
+        stack.processes[NAME].kill()
+        start(stack)
+    watched = stack.verb("capture", "backfill", NAME, "status", "--watch", config=world.config, check=False)
+    check("100.0 %" in watched.stderr and loaded() == len(known), f"it is watched until it is over: {watched.stderr}")
+    world.stop_acting()
+    caller.end()
+    check(len(caller.promised) > 5, "live did not wait")
+    found = records(stack, TOPICS["backlog2"], marks=True)
+    snapshots = dict(stack.query_authorization("SELECT snapshot_id::text, table_name FROM sync.backfill WHERE snapshot_id IS NOT NULL"
+                                               " AND state = 'done'"))
+    positions = dict(stack.query_authorization("SELECT snapshot_id::text, snapshot_pos FROM sync.export"))
+    for snapshot, resource in snapshots.items():
+        rows = [r for r in found if r["snapshot_id"] == snapshot]
+        grants = {r["seq"] for r in rows if r["op"] == "GRANT"}
+        ends = {r["partition"]: r["seq"] for r in rows if r["op"] == "END"}
+        check(len(ends) == 4 and sum(ends.values()) == len(grants) == parts(stack)[resource][1], f"{resource}: {len(grants)} {ends}")
+        check(all(r["snapshot_pos"] == positions[snapshot] for r in rows), "one position each")
+    lost = stack.query_authorization("""SELECT from_party, to_party, lower(target) FROM altinn2delegations.held WHERE kind = 0
+        AND granted_at < (SELECT min(started_at) FROM sync.backfill WHERE snapshot_id IS NOT NULL)""")
+    names = {p["uuid"]: p["partyId"] for p in world.population["party"]}
+    told = {(names.get(r["from"]["uuid"]), r["target"]) for r in found if r["op"] == "GRANT" and r["snapshot_id"] in snapshots}
+    check({(f, t) for f, _, t in lost} <= told, "what was there before is in the load")
+
+
 def watermarks_name_every_resource(stack):
     start(stack)
     services = {r[0]: r[1:] for r in stack.query_authorization("SELECT resource, service_code, edition FROM sync.resource_state")}
@@ -691,5 +830,7 @@ run([rules_of_a_call_are_grants_with_their_answer,
      two_readers_share_the_feed_where_a_link_for_live_is_known,
      killed_and_rewound_in_the_middle_nothing_is_lost_or_invented,
      exports_of_the_simulator_survive_kills,
+     an_operator_loads_what_altinn2_has_one_resource_after_the_other,
+     the_whole_state_of_the_simulator_is_loaded_beside_live,
      watermarks_name_every_resource,
      a_clean_end_answers_what_is_open], "delegation-sources")
