@@ -481,7 +481,7 @@ static void read_head(struct reading *r)
     event->human = change->by == DELEGATION_HUMAN;
     event->echo = change->has_origin;
     /* A row counts as of the position before its export was read: what live says later wins
-     * (DL-95).
+     * (DL-14, DL-95).
      */
     event->order = change->has_snapshot_pos ? change->snapshot_pos : change->seq;
     event->has_native_id = change->has_native_id;
