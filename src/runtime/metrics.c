@@ -19,8 +19,11 @@
 /* Seconds. 60 is the freshness target, so it must be a border. */
 static const double bounds[] = {0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5,
                                 1,     2.5,   5,    10,   30,  60,   300};
-#define BOUND_COUNT     (sizeof bounds / sizeof bounds[0])
-#define HISTOGRAM_LINES (BOUND_COUNT + 3) /* +Inf, sum, count */
+#define BOUND_COUNT (sizeof bounds / sizeof bounds[0])
+/* A decade apart: of a coarse one. */
+static const double coarse_bounds[] = {0.001, 0.01, 0.1, 1, 10};
+#define COARSE_BOUND_COUNT (sizeof coarse_bounds / sizeof coarse_bounds[0])
+#define LINES_BESIDE       3 /* +Inf, sum, count */
 
 struct series {
     struct series *next;
@@ -35,6 +38,8 @@ struct sync_metric {
     char *name, *help;
     char labels[SYNC_METRIC_LABELS_MAX][VALUE_BYTES_MAX];
     int label_count;
+    const double *bounds;
+    size_t bound_count; /* 0: no histogram */
     struct series *first, **last;
 };
 
@@ -66,7 +71,7 @@ static struct series *find_series(const struct sync_metric *metric, const char *
 
 static struct series *add_series(struct sync_metric *metric, const char *const *values)
 {
-    size_t lines = metric->type == SYNC_HISTOGRAM ? HISTOGRAM_LINES : 1;
+    size_t lines = metric->bound_count > 0 ? metric->bound_count + LINES_BESIDE : 1;
     if (line_count + lines > SYNC_METRIC_SERIES_MAX) {
         return NULL;
     }
@@ -108,6 +113,17 @@ static void split_labels(struct sync_metric *metric, const char *labels)
     }
 }
 
+static void set_bounds(struct sync_metric *metric)
+{
+    if (metric->type == SYNC_HISTOGRAM) {
+        metric->bounds = bounds;
+        metric->bound_count = BOUND_COUNT;
+    } else if (metric->type == SYNC_HISTOGRAM_COARSE) {
+        metric->bounds = coarse_bounds;
+        metric->bound_count = COARSE_BOUND_COUNT;
+    }
+}
+
 struct sync_metric *sync_metric_new(enum sync_metric_type type, const char *name, const char *help,
                                     const char *labels)
 {
@@ -125,6 +141,7 @@ struct sync_metric *sync_metric_new(enum sync_metric_type type, const char *name
         metric->help = strdup(help);
         SYNC_ASSERT(metric->name != NULL && metric->help != NULL);
         metric->last = &metric->first;
+        set_bounds(metric);
         split_labels(metric, labels);
         families[family_count++] = metric;
         if (metric->label_count == 0) {
@@ -138,7 +155,7 @@ struct sync_metric *sync_metric_new(enum sync_metric_type type, const char *name
 
 void sync_metric_add(struct sync_metric *metric, double amount, const char *const *values)
 {
-    SYNC_ASSERT(metric->type != SYNC_HISTOGRAM && (metric->type == SYNC_GAUGE || amount >= 0));
+    SYNC_ASSERT(metric->bound_count == 0 && (metric->type == SYNC_GAUGE || amount >= 0));
     (void)pthread_mutex_lock(&lock);
     struct series *series = use_series(metric, values);
     if (series != NULL) {
@@ -160,15 +177,15 @@ void sync_metric_set(struct sync_metric *metric, double value, const char *const
 
 void sync_metric_observe(struct sync_metric *metric, double value, const char *const *values)
 {
-    SYNC_ASSERT(metric->type == SYNC_HISTOGRAM);
+    SYNC_ASSERT(metric->bound_count > 0);
     (void)pthread_mutex_lock(&lock);
     struct series *series = use_series(metric, values);
     if (series != NULL) {
         size_t at = 0;
-        while (at < BOUND_COUNT && value > bounds[at]) {
+        while (at < metric->bound_count && value > metric->bounds[at]) {
             at++;
         }
-        if (at < BOUND_COUNT) {
+        if (at < metric->bound_count) {
             series->buckets[at]++;
         }
         series->value += value;
@@ -242,9 +259,9 @@ static void write_histogram(FILE *out, const struct sync_metric *metric,
                             const struct series *series)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; i < BOUND_COUNT; i++) {
+    for (size_t i = 0; i < metric->bound_count; i++) {
         char le[24];
-        (void)snprintf(le, sizeof le, "%g", bounds[i]);
+        (void)snprintf(le, sizeof le, "%g", metric->bounds[i]);
         sum += series->buckets[i];
         write_name(out, metric, "_bucket", series, le);
         (void)fprintf(out, "%llu\n", (unsigned long long)sum);
@@ -260,7 +277,7 @@ static void write_histogram(FILE *out, const struct sync_metric *metric,
 
 static void write_family(FILE *out, const struct sync_metric *metric)
 {
-    static const char *const types[] = {"counter", "gauge", "histogram"};
+    static const char *const types[] = {"counter", "gauge", "histogram", "histogram"};
     if (metric->first == NULL) {
         return;
     }
@@ -268,7 +285,7 @@ static void write_family(FILE *out, const struct sync_metric *metric)
     write_escaped(out, metric->help, false);
     (void)fprintf(out, "\n# TYPE " PREFIX "%s %s\n", metric->name, types[metric->type]);
     for (const struct series *series = metric->first; series != NULL; series = series->next) {
-        if (metric->type == SYNC_HISTOGRAM) {
+        if (metric->bound_count > 0) {
             write_histogram(out, metric, series);
             continue;
         }

@@ -7,7 +7,8 @@
 #include <altinn_sync/types.h>
 
 struct sync_metric; /* a family */
-enum sync_metric_type { SYNC_COUNTER, SYNC_GAUGE, SYNC_HISTOGRAM };
+/* A coarse histogram has borders a decade apart: for families with many label values. */
+enum sync_metric_type { SYNC_COUNTER, SYNC_GAUGE, SYNC_HISTOGRAM, SYNC_HISTOGRAM_COARSE };
 
 /* name without prefix altinn_sync_; labels: comma list of label names, "" = none. Lives for ever.
  */

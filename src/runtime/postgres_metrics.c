@@ -11,7 +11,7 @@ static struct sync_metric *durations, *connections;
 
 static void declare(void)
 {
-    durations = sync_metric_new(SYNC_HISTOGRAM, "db_query_duration_seconds",
+    durations = sync_metric_new(SYNC_HISTOGRAM_COARSE, "db_query_duration_seconds",
                                 "Time of one round trip, by its first statement.", "statement");
     connections = sync_metric_new(SYNC_GAUGE, "db_connections_in_use",
                                   "Sessions of this process that are set up.", "");

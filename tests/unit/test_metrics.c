@@ -108,6 +108,21 @@ static void a_histogram_adds_its_buckets_up(void **state)
     assert_true(has("altinn_sync_latency_seconds_count{stage=\"x\"} 4\n"));
 }
 
+static void a_coarse_histogram_has_few_lines(void **state)
+{
+    (void)state;
+    struct sync_metric *metric =
+        sync_metric_new(SYNC_HISTOGRAM_COARSE, "query_seconds", "Queries.", "statement");
+    sync_metric_observe(metric, 0.02, SYNC_LABELS("x"));
+    sync_metric_observe(metric, 20, SYNC_LABELS("x"));
+    assert_true(has("# TYPE altinn_sync_query_seconds histogram\n"));
+    assert_true(has("altinn_sync_query_seconds_bucket{statement=\"x\",le=\"0.01\"} 0\n"));
+    assert_true(has("altinn_sync_query_seconds_bucket{statement=\"x\",le=\"0.1\"} 1\n"));
+    assert_true(has("altinn_sync_query_seconds_bucket{statement=\"x\",le=\"10\"} 1\n"));
+    assert_true(has("altinn_sync_query_seconds_bucket{statement=\"x\",le=\"+Inf\"} 2\n"));
+    assert_false(has("query_seconds_bucket{statement=\"x\",le=\"0.05\"}"));
+}
+
 static void a_second_declaration_gives_the_same_family(void **state)
 {
     (void)state;
@@ -205,6 +220,7 @@ int main(void)
         cmocka_unit_test(a_gauge_is_set_and_moved),
         cmocka_unit_test(numbers_keep_their_value),
         cmocka_unit_test(a_histogram_adds_its_buckets_up),
+        cmocka_unit_test(a_coarse_histogram_has_few_lines),
         cmocka_unit_test(a_second_declaration_gives_the_same_family),
         cmocka_unit_test(an_unseen_series_reads_as_zero_and_stays_unseen),
         cmocka_unit_test(every_line_of_the_page_is_well_formed),
