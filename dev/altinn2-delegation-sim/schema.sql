@@ -328,7 +328,7 @@ RETURNS jsonb LANGUAGE sql STABLE SET search_path = altinn2delegations AS $$
                'performedByPartyId', nullif(e.facilitator, 0), 'performedByPartyUuid', g.uuid,
                'roleId', 1, 'roleDelegationId', e.role_delegation_id) || coalesce(e.raw, '{}')
       FROM party AS f JOIN party AS t ON t.party_id = e.to_party LEFT JOIN party AS w ON w.user_id = e.who
-      LEFT JOIN party AS g ON g.party_id = e.facilitator
+      LEFT JOIN party AS g ON g.party_id = nullif(e.facilitator, 0)
      WHERE f.party_id = e.from_party
 $$;
 
