@@ -131,7 +131,7 @@ kill_all() {
     # shellcheck disable=SC2086 # one word per process id
     kill -KILL $all 2>/dev/null || true
     for pid in $all; do
-        for _ in $(seq 200); do
+        for _ in $(seq 600); do
             if is_over "$pid"; then break; fi
             sleep 0.05
         done

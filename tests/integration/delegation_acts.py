@@ -60,7 +60,7 @@ class Altinn2:
     def shows(self, giver, receiver, target, instance=""):
         """Names, or for messages actions, that a user sees."""
         rows = self.stack.query_authorization("""
-            SELECT CASE WHEN kind = 1 THEN unnest(actions) ELSE name END FROM altinn2delegations.held
+            SELECT unnest(CASE WHEN kind = 1 THEN actions ELSE ARRAY[name] END) FROM altinn2delegations.held
              WHERE (from_party, to_party, target, instance) = (%s, %s, %s, %s)""", giver, receiver, target, instance)
         return {row[0] for row in rows}
 

@@ -364,6 +364,24 @@ def no_route(stack):
         "SELECT entity_key FROM sync.outbox WHERE target = 'altinn2' AND state = 6")}
 
 
+def story(stack, key):
+    """All that is written down about one key, for whoever looks for the reason of a difference."""
+    kind, giver, receiver, target, instance = key
+    of_altinn2 = """SELECT c.change_id, c.at, c.facilitator, c.name, c.actions, c.granted, c.actor, c.told_by{} FROM altinn2delegations.change c
+          JOIN altinn2delegations.party f ON f.party_id = c.from_party JOIN altinn2delegations.party t ON t.party_id = c.to_party
+          {} WHERE (c.kind, f.uuid::text, t.uuid::text, lower(c.target), c.instance) = (%s, %s, %s, lower(%s), %s) ORDER BY 1"""
+    told = (", e.visible_at, e.role_delegation_id", "LEFT JOIN altinn2delegations.event e ON e.event_id = c.told_by") if kind == "role" else \
+           (", r.pushed_at, r.op", "LEFT JOIN altinn2delegations.report r ON r.report_id = c.told_by")
+    yield from stack.query_authorization(of_altinn2.format(*told), KINDS.index(kind), giver, receiver, target, instance)
+    for table, order in (("deleg_ref", "source"), ("deleg_mark", "source"), ("history", "version")):
+        for row in stack.query_authorization(f"""SELECT to_jsonb(r)::text FROM sync.{table} r JOIN sync.deleg_key k USING (key_id)
+                WHERE k.key_uuid = %s ORDER BY r.{order}""", key_uuid(key)):
+            yield f"{table} {row[0]}"
+    for row in stack.query_authorization("""SELECT decided_at, scope, topic, partition, record_offset, rule, outcome FROM sync.decision
+            WHERE entity_key = %s OR entity_key = 'p:' || (SELECT partyid FROM dbo.entity WHERE id = %s) ORDER BY 1""", giver, giver):
+        yield row
+
+
 # -- for people ---------------------------------------------------------------------------------------------
 
 def print_rights(stack, population, most=12):

@@ -11,7 +11,7 @@ import urllib.request
 
 import delegation_checker
 from delegation_acts import Altinn2, Altinn3
-from harness import BUILD, ROOT, check, free_port
+from harness import BUILD, ROOT, check, free_port, wait_until
 import delegations  # noqa: E402 of dev/, known from harness on
 
 TOPICS = {"altinn2": "altinn2.delegation.v1", "altinn3": "altinn3.delegation.v1", "sys": "sync.delegation-sys.v1",
@@ -45,6 +45,7 @@ class DelegationWorld:
         self.config = self.write("verbs", sections)
         sections["capture"] = {**sections["capture"], "listen": f"127.0.0.1:{self.push_port}", "altinn2_own_user_id": OWN_USER,
                                "altinn2_own_party_uuid": OWN_PARTY}
+        sections["capture"].update(feed_poll_ms=500, feed_overlap_ms=5000)  # as --late-seconds allows
         sections["bridge"] = {**sections["bridge"], "base_url": f"http://127.0.0.1:{self.bridge_port}",
                               "delegation_command_path": COMMAND_PATH if self.endpoint else ""}
         for name, options in self.options.items():
@@ -93,6 +94,11 @@ class DelegationWorld:
             self.stack.sync_process(name, "capture", config=self.loop_config).start()
         for name in (*CONSUMERS, *((BACKLOG_TO3, BACKLOG_TO2) if backlog else ())):
             self.stack.sync_process(name, "run", config=self.loop_config).start()
+
+    def wait_claimed(self, seconds=120):
+        """Until every partition of the live topics has an owner: a consumer group takes its time to form."""
+        wait_until("the partitions are claimed", lambda: self.stack.query_authorization(
+            "SELECT count(*) FROM sync.partition_owner WHERE scope = ANY (%s)", list(CONSUMERS))[0][0] == 12, seconds)
 
     def start_altinn2(self, rate=0, faults=None, extra=()):
         argv = [os.path.join(BUILD, "dev/altinn2-delegation-sim"), "--dsn", self.stack.authorization_dsn,
@@ -170,5 +176,7 @@ class DelegationWorld:
 def must_be_equal(world, seconds):
     result, open_work = world.finish(seconds)
     check(not open_work, f"work is left: {open_work}")
+    for key in sorted({row[0] for name in ("rights differ", "resurrected", "lost") for row in result.witnesses.get(name, ())})[:3]:
+        print(key, *delegation_checker.story(world.stack, key), sep="\n    ", flush=True)
     check(result.differences() == 0, f"differences: {result.counts} {result.witnesses}")
     return result
