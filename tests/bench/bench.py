@@ -2,6 +2,7 @@
 """Benchmarks of altinn-sync, on Apache Kafka and a throw-away PostgreSQL. They print tables and judge nothing.
 
   bench.py apply [--events N] [--messages N] [--pairs N]   whole protocol against the bare ceiling of the same run
+  bench.py delegations [--events N] [--parties N] [--pairs N]  the same for grants of delegations
   bench.py trickle [--rate N] [--seconds N] [--warm-up N] [--ways topic,push,rows]
                                                            commit-to-applied at a steady rate, both directions
 
@@ -21,6 +22,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
 import psycopg2  # noqa: E402
+from delegation_world import DelegationWorld  # noqa: E402
 from harness import BUILD, SEED, TOPIC2, Failed, Stack, a3_id, insert_party, say, wait_until  # noqa: E402
 
 BENCH_APPLY = os.path.join(BUILD, "tests/bench/apply/bench-apply")
@@ -60,6 +62,8 @@ def describe(options):
 
 class Apply:
     """One topic with all events; a fresh copy of one prepared database for each run."""
+
+    consumer, home, batch = CONSUMER, "dsn", 1000
 
     def __init__(self, stack, options, visible):
         self.stack, self.options, self.visible = stack, options, visible
@@ -101,6 +105,9 @@ class Apply:
         self.stack.disconnect()
         self.admin(f"CREATE DATABASE {self.base} TEMPLATE correspondence")
         self.program("setup", self.base, *(["--visible"] if self.visible else []))
+        self.vacuum()
+
+    def vacuum(self):
         connection = psycopg2.connect(self.dsn(self.base))
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -137,16 +144,16 @@ class Apply:
         path = os.path.join(self.stack.directory, f"bench-{decisions}.yaml")
         with open(self.stack.config, encoding="utf-8") as handle:
             sections = json.load(handle)
-        sections["database"]["dsn"] = self.dsn("bench_run")
+        sections["database"][self.home] = self.dsn("bench_run")
         sections["decision_log"] = {"mode": decisions}
-        sections["consumer"]["batch_records_max"] = 1000
+        sections["consumer"]["batch_records_max"] = self.batch
         with open(path, "w", encoding="utf-8") as handle:
             json.dump(sections, handle)
         return path
 
     def consume(self, events, decisions="off"):
         """Runs the consumer until it has decided so many events. Returns events/s and peak RSS in MiB."""
-        process = self.stack.sync_process(CONSUMER, "run", config=self.config(decisions)).start()
+        process = self.stack.sync_process(self.consumer, "run", config=self.config(decisions)).start()
         connection = psycopg2.connect(self.dsn("bench_run"))
         connection.autocommit = True
         cursor = connection.cursor()
@@ -215,13 +222,7 @@ def apply(options):
         say(f"preparing {options.messages} hidden messages and {options.events} events")
         bench.prepare()
         bench.produce()
-        pairs = []
-        for number in range(options.pairs):
-            with Machine() as machine:
-                first, second = (bench.ceiling, bench.protocol) if number % 2 == 0 else (bench.protocol, bench.ceiling)
-                results = {first.__name__: first(), second.__name__: second()}
-            pairs.append((results["ceiling"], *results["protocol"], machine))
-            say(f"pair {number + 1} of {options.pairs}: {pairs[-1][1] / pairs[-1][0]:.2f}")
+        pairs = measure(bench, options)
         print("\nHidden messages, decision log off, one consumer, batch 1,000, records from Apache Kafka")
         print_pairs(pairs)
         if options.pairs % 2 == 0:  # else the last pair ended with what the replay repeats
@@ -239,6 +240,95 @@ def apply(options):
             say(title)
             rate, rss = one.protocol_without_goal(decisions)
             print(f"{title}: {rate:.0f}/s, peak RSS {rss:.1f} MiB")
+
+
+# -- delegations ------------------------------------------------------------------------------------------
+
+class Delegations(Apply):
+    """Grants of rights to services, each on a key of its own: rows of the sync and of Altinn 3, with its triggers."""
+
+    consumer, home, parents = "delegation-to-altinn3", "authorization_dsn", None
+
+    def __init__(self, stack, options):
+        super().__init__(stack, options, visible=True)
+        self.base = "bench_delegations"
+        # One key in two is a right to a service.
+        self.world = DelegationWorld(stack, parties=options.parties, resources=50, keys=2 * options.events)
+
+    def prepare(self):
+        self.world.migrate()
+        self.world.fill()
+        self.world.load()
+        self.stack.disconnect()
+        self.admin(f"CREATE DATABASE {self.base} TEMPLATE \"authorization\"")
+        self.vacuum()
+
+    def produce(self):
+        size = ["--parties", str(self.options.parties), "--resources", "50", "--keys", f"0-{2 * self.options.events - 1}", "--single"]
+        with subprocess.Popen([os.path.join(BUILD, "dev/dev-make-delegation-events"), *size], stdout=subprocess.PIPE) as events:
+            done = subprocess.run([os.path.join(BUILD, "tests/test-delegation_producer"), "--bootstrap", self.stack.bootstrap, "--topic",
+                                   "altinn2.delegation.v1"], stdin=events.stdout, capture_output=True, text=True, check=False, cwd=ROOT)
+        if done.returncode != 0:
+            raise Failed(f"producing: {done.stderr.strip()[-300:]}")
+        self.options.events = json.loads(done.stdout)["sent"]
+
+    def check_rows(self, events):
+        names = ("sync.seen", "sync.deleg_key", "sync.deleg_ref", "sync.history", "sync.policy_document", "dbo.assignmentresource")
+        counts = {name: self.query(f"SELECT count(*) FROM {name}")[0][0] for name in names}
+        if set(counts.values()) != {events}:
+            raise Failed(f"{events} events gave {counts}")
+        parents = self.query("SELECT count(*) FROM dbo.assignment")[0][0]
+        if self.parents not in (None, parents):
+            raise Failed(f"{parents} assignments, {self.parents} by the other contestant")
+        self.parents = parents
+
+    def ceiling(self):
+        self.fresh()
+        done = subprocess.run([os.path.join(BUILD, "tests/bench/delegations/bench-delegations"), "--dsn", self.dsn("bench_run"),
+                               "--parties", str(self.options.parties), "--resources", "50", "--events", str(self.options.events),
+                               "--batch", str(self.batch)], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Failed(f"bench-delegations: {done.stderr.strip()}")
+        self.check_rows(self.options.events)
+        return json.loads(done.stdout)["events_per_s"]
+
+    def replay(self):
+        tables = "SELECT (SELECT count(*) FROM sync.deleg_ref), (SELECT sum(version) FROM sync.deleg_key), (SELECT count(*) FROM sync.outbox)"
+        before = self.query(tables)
+        self.query("DELETE FROM sync.outcome_count; UPDATE sync.partition_owner SET position = first_position, tail_digest = NULL")
+        answer = self.consume(self.options.events)
+        if self.query(tables) != before:
+            raise Failed(f"the replay changed rows: {before} before, {self.query(tables)} after")
+        return answer
+
+
+def measure(bench, options):
+    """Pairs of ceiling and protocol, each first in turn."""
+    pairs = []
+    for number in range(options.pairs):
+        with Machine() as machine:
+            first, second = (bench.ceiling, bench.protocol) if number % 2 == 0 else (bench.protocol, bench.ceiling)
+            results = {first.__name__: first(), second.__name__: second()}
+        pairs.append((results["ceiling"], *results["protocol"], machine))
+        say(f"pair {number + 1} of {options.pairs}: {pairs[-1][1] / pairs[-1][0]:.2f}")
+    return pairs
+
+
+def delegations(options):
+    with Stack("bench-delegations") as stack:
+        stack.verb("topics", "apply", "--yes")
+        bench = Delegations(stack, options)
+        say(f"preparing {options.parties} parties and {options.events} events")
+        bench.prepare()
+        bench.produce()
+        pairs = measure(bench, options)
+        print("\nGrants of rights to services, decision log off, one consumer, batch 1,000, records from Apache Kafka")
+        print_pairs(pairs)
+        if options.pairs % 2 == 0:  # else the last pair ended with what the replay repeats
+            bench.protocol()
+        say("replay of the applied window")
+        rate, rss = bench.replay()
+        print(f"replay of the applied window: {rate:.0f}/s, 0 rows changed, peak RSS {rss:.1f} MiB")
 
 
 # -- trickle ----------------------------------------------------------------------------------------------
@@ -368,18 +458,22 @@ def main():
     one.add_argument("--events", type=int, default=1000000)
     one.add_argument("--messages", type=int, default=200000)
     one.add_argument("--pairs", type=int, default=5)
+    grants = parts.add_parser("delegations")
+    grants.add_argument("--events", type=int, default=200000)
+    grants.add_argument("--parties", type=int, default=20000)
+    grants.add_argument("--pairs", type=int, default=3)
     two = parts.add_parser("trickle")
     two.add_argument("--rate", type=int, default=1000)
     two.add_argument("--seconds", type=int, default=20)
     two.add_argument("--warm-up", type=int, default=5)
     two.add_argument("--ways", default=",".join(WAYS))
     options = parser.parse_args()
-    chosen = [options] if options.what else [parser.parse_args(["apply"]), parser.parse_args(["trickle"])]
+    chosen = [options] if options.what else [parser.parse_args([name]) for name in ("apply", "delegations", "trickle")]
     try:
         for part in chosen:
             print(f"\nbenchmark: {part.what}")
             describe(part)
-            (apply if part.what == "apply" else trickle)(part)
+            {"apply": apply, "delegations": delegations, "trickle": trickle}[part.what](part)
     except Failed as error:
         print(f"bench: {error}", file=sys.stderr)
         sys.exit(1)
