@@ -1,11 +1,9 @@
-/* Ageing, deleting, day partitions, gauges of what waits. Not here: when it runs
- * (consumer_sweep.c). */
+/* Ageing, deleting, day partitions. Not here: when it runs (consumer_sweep.c), the gauges
+ * (housekeeping_measure.c). */
 #include "housekeeping.h"
 
 #include "../core/limits.h"
 #include "config.h"
-#include "log.h"
-#include "metrics.h"
 
 /* Held too long under one rule: out of hold. */
 static const struct sync_statement take_aged = {
@@ -50,17 +48,6 @@ static const struct sync_statement keep_days = {
 static const struct sync_statement lock_days = {
     "keep_days_lock",
     "SELECT pg_advisory_xact_lock(1937337956)"}; /* migrations have the one before */
-static const struct sync_statement measure_held = {
-    "measure_held",
-    "SELECT h.rule, count(*) FROM sync.hold AS h"
-    " JOIN unnest($2::text[], $3::int[]) AS w (topic, partition)"
-    " ON h.topic = w.topic AND h.partition = w.partition WHERE h.scope = $1 GROUP BY h.rule"};
-static const struct sync_statement measure_parked = {
-    "measure_parked",
-    "SELECT p.code, count(*) FROM sync.parked AS p"
-    " JOIN unnest($2::text[], $3::int[]) AS w (topic, partition)"
-    " ON p.topic = w.topic AND p.partition = w.partition WHERE p.scope = $1 AND p.state = 0"
-    " GROUP BY p.code"};
 
 static void place_params(const struct sync_housekeeping *h, const struct sync_place *place,
                          struct sync_params *ret_params)
@@ -250,131 +237,6 @@ sync_status sync_housekeeping_days(struct sync_housekeeping *h, struct sync_erro
         status = sync_txn_commit(h->applier->db, err);
     } else {
         sync_txn_rollback(h->applier->db);
-    }
-    sync_arena_reset(h->arena, mark);
-    return status;
-}
-
-/* Gauges -------------------------------------------------------------------------------------- */
-
-/* Rows of (word, count); words seen before and now absent go to zero. */
-#define MEASURED_WORDS_MAX 64
-struct measured {
-    struct sync_metric *metric;
-    char words[MEASURED_WORDS_MAX][48];
-    size_t count;
-};
-
-static void measured_set(struct measured *m, const char *scope, const struct sync_result *rows)
-{
-    for (size_t i = 0; i < m->count; i++) {
-        sync_metric_set(m->metric, 0, SYNC_LABELS(scope, m->words[i]));
-    }
-    for (int row = 0; row < rows->rows; row++) {
-        struct sync_bytes text = sync_result_bytes(rows, row, 0);
-        char word[48] = "";
-        memcpy(word, text.data, text.size < sizeof word ? text.size : sizeof word - 1);
-        size_t at = 0;
-        while (at < m->count && strcmp(m->words[at], word) != 0) {
-            at++;
-        }
-        if (at == m->count && at < MEASURED_WORDS_MAX) {
-            memcpy(m->words[m->count++], word, sizeof word);
-        }
-        sync_metric_set(m->metric, (double)sync_result_int8(rows, row, 1),
-                        SYNC_LABELS(scope, word));
-    }
-}
-
-static sync_status measure(struct sync_housekeeping *h, const struct sync_statement *statement,
-                           const struct sync_params *params, struct measured *measured,
-                           const char *scope, struct sync_error *err)
-{
-    SYNC_RESULT rows = {0};
-    sync_status status = sync_db_exec(h->applier->db, statement, params, &rows, err);
-    if (sync_is_ok(status)) {
-        measured_set(measured, scope, &rows);
-    }
-    return status;
-}
-
-/* Drift is of a whole home: the owner of the first partition of its entity counts for all. */
-static bool counts_drift(const struct sync_housekeeping *h, const struct sync_place *places,
-                         size_t count)
-{
-    const struct sync_route *first = &h->applier->processor->routes[0];
-    for (size_t i = 0; i < count; i++) {
-        if (places[i].partition == 0 && strcmp(places[i].scope, first->name) == 0 &&
-            strcmp(places[i].topic, first->inputs[0].topic) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Once when it rises, and once after a start. What another process counts is nothing here. */
-static sync_status measure_drift(struct sync_housekeeping *h, bool ours, struct sync_error *err)
-{
-    static struct sync_metric *metric; /* of the one apply thread of the process */
-    static int64_t last[SYNC_DRIFT_CLASSES_MAX];
-    const struct sync_drift *drift = h->applier->store->drift;
-    if (metric == NULL) {
-        metric = sync_metric_new(SYNC_GAUGE, "drift_records",
-                                 "Rows that one side lacks, by class; counted up to 100,000.",
-                                 "class,direction");
-    }
-    for (size_t i = 0; drift != NULL && drift[i].class != NULL; i++) {
-        SYNC_RESULT rows = {0};
-        SYNC_ASSERT(i < SYNC_DRIFT_CLASSES_MAX);
-        sync_status status =
-            ours ? sync_db_exec(h->applier->db, drift[i].count, NULL, &rows, err) : SYNC_OK;
-        if (!sync_is_ok(status)) {
-            return sync_wrap(err, "count drift");
-        }
-        int64_t now = ours ? sync_result_int8(&rows, 0, 0) : 0;
-        const char *direction = drift[i].to == SYNC_SYSTEM_ALTINN2 ? "to_altinn2" : "to_altinn3";
-        sync_metric_set(metric, (double)now, SYNC_LABELS(drift[i].class, direction));
-        if (now > last[i]) {
-            sync_log(SYNC_WARN, "drift", SYNC_LOG_TEXT("class", drift[i].class),
-                     SYNC_LOG_TEXT("rule", drift[i].rule), SYNC_LOG_TEXT("direction", direction),
-                     SYNC_LOG_NUMBER("records", now));
-        }
-        last[i] = now;
-    }
-    return SYNC_OK;
-}
-
-sync_status sync_housekeeping_measure(struct sync_housekeeping *h, const struct sync_place *places,
-                                      size_t count, struct sync_error *err)
-{
-    static struct measured held, parked; /* of the one apply thread of the process */
-    if (held.metric == NULL) {
-        held.metric =
-            sync_metric_new(SYNC_GAUGE, "held_changes",
-                            "Changes that wait for their mapping, by rule.", "consumer,code");
-        parked.metric =
-            sync_metric_new(SYNC_GAUGE, "parked_changes",
-                            "Changes that wait for a person, by code.", "consumer,code");
-    }
-    size_t mark = sync_arena_mark(h->arena);
-    struct sync_bytes *topics = sync_arena_take_array(h->arena, count, sizeof *topics);
-    int32_t *partitions = sync_arena_take_array(h->arena, count, sizeof *partitions);
-    SYNC_ASSERT(topics != NULL && partitions != NULL); /* the arena is far larger */
-    for (size_t i = 0; i < count; i++) {
-        topics[i] = sync_bytes_text(places[i].topic);
-        partitions[i] = places[i].partition;
-    }
-    struct sync_params params;
-    sync_params_init(&params, h->arena);
-    sync_params_text(&params, places[0].scope);
-    sync_params_text_array(&params, topics, count);
-    sync_params_int4_array(&params, partitions, NULL, count);
-    sync_status status = measure(h, &measure_held, &params, &held, places[0].scope, err);
-    if (sync_is_ok(status)) {
-        status = measure(h, &measure_parked, &params, &parked, places[0].scope, err);
-    }
-    if (sync_is_ok(status)) {
-        status = measure_drift(h, counts_drift(h, places, count), err);
     }
     sync_arena_reset(h->arena, mark);
     return status;
