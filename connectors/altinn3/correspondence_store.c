@@ -16,13 +16,14 @@ static const struct sync_statement adoptable = {
     "correspondence_adoptable",
     "SELECT w.entity_key FROM"
     " (SELECT entity_key FROM sync.hold WHERE scope = $1 AND topic = $2 AND partition = $3"
-    "   AND entity_key > $5"
-    "  UNION SELECT entity_key FROM sync.parked WHERE scope = $1 AND topic = $2"
-    "   AND partition = $3 AND state = 0 AND entity_key > $5 AND code = ANY ($6)"
-    "   AND NOT sealed AND record IS NOT NULL OFFSET 0) AS w"
-    " WHERE EXISTS (SELECT FROM correspondence.\"Correspondences\" c"
-    "  WHERE c.\"Altinn2CorrespondenceId\" = w.entity_key::int OFFSET 0)"
-    " ORDER BY w.entity_key COLLATE \"C\" LIMIT $4"};
+    "   AND entity_key > $5 AND entity_key <= $6"
+    "  UNION SELECT p.entity_key FROM sync.parked AS p WHERE p.scope = $1 AND p.topic = $2"
+    "   AND p.partition = $3 AND p.entity_key > $5 AND p.entity_key <= $6"
+    "   AND " SYNC_PARKED_BY_LIMIT(
+        "p") " OFFSET 0) AS w"
+             " WHERE EXISTS (SELECT FROM correspondence.\"Correspondences\" c"
+             "  WHERE c.\"Altinn2CorrespondenceId\" = w.entity_key::int OFFSET 0)"
+             " ORDER BY w.entity_key COLLATE \"C\" LIMIT $4"};
 
 const struct sync_store sync_store_correspondence = {
     .name = "correspondence",

@@ -22,10 +22,10 @@
 const struct sync_statement deleg_adoptable = {
     "delegation_adoptable",
     "SELECT h.entity_key FROM sync.hold h WHERE h.scope = $1 AND h.topic = $2"
-    " AND h.partition = $3 AND h.entity_key > $5 AND" IS_THERE(
+    " AND h.partition = $3 AND h.entity_key > $5 AND h.entity_key <= $6 AND" IS_THERE(
         "h") " UNION SELECT p.entity_key FROM sync.parked p WHERE p.scope = $1 AND p.topic = $2"
-             " AND p.partition = $3 AND p.state = 0 AND p.entity_key > $5 AND p.code = ANY ($6)"
-             " AND NOT p.sealed AND p.record IS NOT NULL AND" IS_THERE("p") " ORDER BY 1 LIMIT $4"};
+             " AND p.partition = $3 AND p.entity_key > $5 AND p.entity_key <= $6"
+             " AND " SYNC_PARKED_BY_LIMIT("p") " AND" IS_THERE("p") " ORDER BY 1 LIMIT $4"};
 
 static const struct sync_statement arrived = {
     "delegation_arrived",

@@ -80,8 +80,8 @@ struct status_reader {
     struct sync_db *dbs[SYNC_HOMES_MAX]; /* in the order of homes */
     struct sync_kafka_looker *looker;
     int timeout_ms;
-    int64_t last_tick_us;  /* monotonic */
-    int64_t ended_next_us; /* ended effects are counted seldom where that is slow */
+    int64_t last_tick_us; /* monotonic */
+    int64_t slow_next_us; /* what reads every row that it counts is read seldom */
 };
 
 /* Makes handles and contacts nobody yet. Fails: FATAL config or insecure. */

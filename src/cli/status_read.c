@@ -12,8 +12,6 @@ enum {
     CALL_NOW,
     CALL_POSITIONS,
     CALL_OUTCOMES,
-    CALL_HELD,
-    CALL_PARKED,
     CALL_TARGETS,
     CALL_OPEN,
     CALL_SOURCES,
@@ -28,9 +26,6 @@ static const struct sync_statement statements[CALL_COUNT] = {
                          " FROM sync.partition_owner ORDER BY scope, topic, partition"},
     {"status_outcomes", "SELECT scope, outcome, sum(n)::bigint FROM sync.outcome_count"
                         " GROUP BY scope, outcome ORDER BY scope, outcome"},
-    {"status_held", "SELECT scope, count(*), min(since) FROM sync.hold GROUP BY scope"},
-    {"status_parked", "SELECT scope, count(*), min(since) FROM sync.parked WHERE state = 0"
-                      " GROUP BY scope"},
     {"status_targets", "SELECT target, state FROM sync.target ORDER BY target"},
     {"status_open", "SELECT target, state, count(*), min(created_at) FROM sync.outbox"
                     " WHERE state IN (0, 1) GROUP BY target, state"},
@@ -47,10 +42,16 @@ static const struct sync_statement statements[CALL_COUNT] = {
                       " WHERE seen_at > now() - $1::int8 * interval '1 millisecond'"},
 };
 
-/* Ended effects have no index and may be many, so they are counted in a statement of their own. */
-static const struct sync_statement ended_statement = {
-    "status_ended", "SELECT target, state, count(*), NULL::timestamptz FROM sync.outbox"
-                    " WHERE state NOT IN (0, 1) GROUP BY target, state"};
+/* These read every row that they count, and there may be millions: they are asked apart. */
+enum { SLOW_HELD, SLOW_PARKED, SLOW_ENDED, SLOW_COUNT };
+
+static const struct sync_statement slow_statements[SLOW_COUNT] = {
+    {"status_held", "SELECT scope, count(*), min(since) FROM sync.hold GROUP BY scope"},
+    {"status_parked", "SELECT scope, count(*), min(since) FROM sync.parked WHERE state = 0"
+                      " GROUP BY scope"},
+    {"status_ended", "SELECT target, state, count(*), NULL::timestamptz FROM sync.outbox"
+                     " WHERE state NOT IN (0, 1) GROUP BY target, state"},
+};
 
 sync_status status_reader_open(const struct sync_cli *cli, const struct homes *homes,
                                struct status_reader *ret_reader, struct sync_error *err)
@@ -138,12 +139,18 @@ struct answer {
     struct sync_result results[CALL_COUNT];
 };
 
+static struct status_route *row_of(struct status_snapshot *snapshot, const char *home,
+                                   const struct sync_result *result, int row)
+{
+    char scope[96];
+    copy_text(sync_result_bytes(result, row, 0), scope, sizeof scope);
+    return route_row(snapshot, scope, home);
+}
+
 static struct status_route *row_at(struct status_snapshot *snapshot, const struct answer *answer,
                                    int call, int row)
 {
-    char scope[96];
-    copy_text(sync_result_bytes(&answer->results[call], row, 0), scope, sizeof scope);
-    return route_row(snapshot, scope, answer->home);
+    return row_of(snapshot, answer->home, &answer->results[call], row);
 }
 
 /* Every route of the home has a row, also before its first claim; what is read anew is 0. */
@@ -159,8 +166,7 @@ static void begin(struct status_snapshot *snapshot, const char *home)
         struct status_route *row = &snapshot->routes[i];
         if (strcmp(row->home, home) == 0) {
             row->partitions = 0;
-            row->applied_records = row->held = row->held_since_us = row->parked =
-                row->parked_since_us = row->paused_us = row->yields_us = 0;
+            row->applied_records = row->paused_us = row->yields_us = 0;
             memset(row->outcomes, 0, sizeof row->outcomes);
         }
     }
@@ -198,19 +204,24 @@ static void take_outcomes(struct status_snapshot *snapshot, const struct answer 
     }
 }
 
-static void take_waiting(struct status_snapshot *snapshot, const struct answer *answer)
+static void take_waiting(struct status_snapshot *snapshot, const struct sync_result *held,
+                         const struct sync_result *parked, const char *home)
 {
-    const struct sync_result *held = &answer->results[CALL_HELD];
-    const struct sync_result *parked = &answer->results[CALL_PARKED];
+    for (size_t i = 0; i < snapshot->route_count; i++) {
+        struct status_route *row = &snapshot->routes[i];
+        if (strcmp(row->home, home) == 0) {
+            row->held = row->held_since_us = row->parked = row->parked_since_us = 0;
+        }
+    }
     for (int i = 0; i < held->rows; i++) {
-        struct status_route *row = row_at(snapshot, answer, CALL_HELD, i);
+        struct status_route *row = row_of(snapshot, home, held, i);
         if (row != NULL) {
             row->held = sync_result_int8(held, i, 1);
             row->held_since_us = sync_result_time(held, i, 2);
         }
     }
     for (int i = 0; i < parked->rows; i++) {
-        struct status_route *row = row_at(snapshot, answer, CALL_PARKED, i);
+        struct status_route *row = row_of(snapshot, home, parked, i);
         if (row != NULL) {
             row->parked = sync_result_int8(parked, i, 1);
             row->parked_since_us = sync_result_time(parked, i, 2);
@@ -391,22 +402,37 @@ static void keep_rate(struct status_route *row, int64_t before, double seconds)
     row->history[row->history_count++] = row->rate;
 }
 
-/* Ended effects, no more often than a twentieth of the time goes into counting them. */
-static sync_status read_ended(struct sync_db *db, const char *home,
-                              struct status_snapshot *snapshot, struct sync_error *err)
+static void take_slow(struct status_snapshot *snapshot, const struct sync_result *results,
+                      const char *home)
 {
-    SYNC_RESULT result = {0};
-    sync_status status = sync_db_exec(db, &ended_statement, NULL, &result, err);
-    if (!sync_is_ok(status)) {
-        return status;
-    }
+    take_waiting(snapshot, &results[SLOW_HELD], &results[SLOW_PARKED], home);
     for (size_t i = 0; i < snapshot->target_count; i++) {
         struct status_target *row = &snapshot->targets[i];
         for (int state = 2; strcmp(row->home, home) == 0 && state < STATUS_EFFECT_STATES; state++) {
             row->effects[state] = 0;
         }
     }
-    take_effects(snapshot, &result, home);
+    take_effects(snapshot, &results[SLOW_ENDED], home);
+}
+
+/* No more often than a twentieth of the time goes into it: what was read before stands meanwhile.
+ */
+static sync_status read_slow(struct sync_db *db, const char *home, struct status_snapshot *snapshot,
+                             struct sync_error *err)
+{
+    struct sync_call calls[SLOW_COUNT];
+    struct sync_result results[SLOW_COUNT];
+    for (int i = 0; i < SLOW_COUNT; i++) {
+        calls[i] = (struct sync_call){&slow_statements[i], NULL};
+    }
+    sync_status status = sync_db_pipeline(db, calls, SLOW_COUNT, results, err);
+    if (!sync_is_ok(status)) {
+        return status;
+    }
+    take_slow(snapshot, results, home);
+    for (int i = 0; i < SLOW_COUNT; i++) {
+        sync_result_done(&results[i]);
+    }
     return SYNC_OK;
 }
 
@@ -415,7 +441,6 @@ static void take(struct status_snapshot *snapshot, const struct answer *answer)
     snapshot->now_us = sync_result_time(&answer->results[CALL_NOW], 0, 0);
     take_positions(snapshot, answer);
     take_outcomes(snapshot, answer);
-    take_waiting(snapshot, answer);
     take_targets(snapshot, answer);
     take_effects(snapshot, &answer->results[CALL_OPEN], answer->home);
     take_sources(snapshot, &answer->results[CALL_SOURCES]);
@@ -423,7 +448,7 @@ static void take(struct status_snapshot *snapshot, const struct answer *answer)
     take_yields(snapshot, answer);
 }
 
-static sync_status read_home(struct status_reader *reader, size_t home, bool ended,
+static sync_status read_home(struct status_reader *reader, size_t home, bool slow,
                              struct status_snapshot *snapshot, struct sync_error *err)
 {
     struct sync_call calls[CALL_COUNT];
@@ -450,20 +475,20 @@ static sync_status read_home(struct status_reader *reader, size_t home, bool end
     for (int i = 0; i < CALL_COUNT; i++) {
         sync_result_done(&answer.results[i]);
     }
-    return ended ? read_ended(reader->dbs[home], answer.home, snapshot, err) : SYNC_OK;
+    return slow ? read_slow(reader->dbs[home], answer.home, snapshot, err) : SYNC_OK;
 }
 
 static sync_status read_homes(struct status_reader *reader, struct status_snapshot *snapshot,
                               struct sync_error *err)
 {
     int64_t start_us = sync_clock_monotonic_us();
-    bool ended = start_us >= reader->ended_next_us;
+    bool slow = start_us >= reader->slow_next_us;
     size_t answered = 0;
     sync_status status = SYNC_OK;
     snapshot->database_fault[0] = snapshot->kafka_fault[0] = '\0';
     for (size_t i = 0; i < reader->homes.count; i++) {
         struct sync_error own = {0};
-        sync_status one = read_home(reader, i, ended, snapshot, &own);
+        sync_status one = read_home(reader, i, slow, snapshot, &own);
         answered += sync_is_ok(one);
         if (!sync_is_ok(one) && sync_is_ok(status)) {
             status = one;
@@ -473,8 +498,8 @@ static sync_status read_homes(struct status_reader *reader, struct status_snapsh
                            reader->homes.shown ? ": " : "", own.text);
         }
     }
-    if (ended) {
-        reader->ended_next_us = start_us + 20 * (sync_clock_monotonic_us() - start_us);
+    if (slow) {
+        reader->slow_next_us = start_us + 20 * (sync_clock_monotonic_us() - start_us);
     }
     return answered > 0 ? SYNC_OK : status;
 }

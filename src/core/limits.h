@@ -57,10 +57,13 @@
 #define SYNC_ADOPTION_INTERVAL_MS     5000
 #define SYNC_ROW_GONE_TRIES_MAX       5    /* a row does not vanish under us each time */
 #define SYNC_PAUSE_LOOK_MS            1000 /* "pause" is heard within it */
+#define SYNC_ADOPTION_PAGE_ROWS       2000 /* held and parked rows of one look, about 20 ms */
+#define SYNC_ADOPTION_REST            4    /* a sweep in vain rests so many times its length */
 #define SYNC_ADOPTION_IDS_MAX         500  /* bounds the adoption transaction */
 #define SYNC_HOUSEKEEPING_INTERVAL_MS 60000
 #define SYNC_HOUSEKEEPING_ROWS_MAX    1000
-#define SYNC_LOAD_ROWS_MAX            500 /* messages in one transaction of "load" */
+#define SYNC_MEASURE_ROWS_MAX         10000 /* counted of one place and rule, about 2 ms */
+#define SYNC_LOAD_ROWS_MAX            500   /* messages in one transaction of "load" */
 #define SYNC_DRIFT_CLASSES_MAX        16  /* of one store: each is a series and a query a minute */
 #define SYNC_DRIFT_RELEASE_MAX        500 /* rows locked by one "drift release" */
 

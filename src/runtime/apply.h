@@ -36,14 +36,21 @@ sync_status sync_apply_batch(struct sync_applier *applier, struct sync_batch *ba
                              const struct sync_key *extra_keys, size_t extra_count,
                              size_t *ret_lane_effects, struct sync_error *err);
 
+/* One page of what waits in a partition. */
+struct sync_adoptable {
+    struct sync_key *keys; /* that can go on now, ascending */
+    size_t count;
+    struct sync_key last; /* none behind it was looked at; no text: nothing waits behind after */
+};
+
 /*
- * Which entities of a partition the store's adoptable query finds: at most max, only those behind
- * after.  Owns: ret_keys lies in the arena.  Fails: class of the statement; RETRY memory_limit.
+ * Looks through the next page of what waits, behind after, for at most max entities that the
+ * store's adoptable query finds. Reads about SYNC_ADOPTION_PAGE_ROWS rows, however many wait.
+ * Owns: the keys lie in the arena.  Fails: class of the statement; RETRY memory_limit.
  */
 sync_status sync_apply_adoptable(const struct sync_applier *applier, const struct sync_place *place,
                                  const struct sync_key *after, size_t max, struct sync_arena *arena,
-                                 struct sync_key **ret_keys, size_t *ret_count,
-                                 struct sync_error *err);
+                                 struct sync_adoptable *ret_found, struct sync_error *err);
 
 /* Adds the outcome counts, decisions and metrics of a committed batch to the process counters. */
 void sync_apply_count(const struct sync_applier *applier, const struct sync_batch *batch);

@@ -117,7 +117,9 @@ static enum step meet_success(struct consumer *c, const struct sync_key *keys, s
     struct consumer_sweep_place *at = &a->sweep;
     sync_apply_count(&a->applier, &a->batch);
     consumer_tell_senders(c, lane_effects);
-    if (count_left(&a->batch) == 0) {
+    bool released = count_left(&a->batch) > 0;
+    at->fruitful = at->fruitful || released;
+    if (!released) {
         at->after = keys[count - 1];
     }
     at->ids_max *= at->ids_max < SYNC_ADOPTION_IDS_MAX ? 2 : 1;
@@ -128,30 +130,31 @@ static enum step adopt(struct consumer *c, int32_t place)
 {
     struct consumer_apply *a = &c->apply;
     struct sync_place at = consumer_place(c, place);
-    struct sync_key *keys = NULL;
+    struct sync_adoptable found = {.count = 0};
     struct sync_error err = {0};
-    size_t count = 0;
     size_t lane_effects = 0;
     bool mine = false;
     consumer_begin_batch(c, place);
     sync_status status = sync_apply_adoptable(&a->applier, &at, &a->sweep.after, a->sweep.ids_max,
-                                              &a->arena, &keys, &count, &err);
+                                              &a->arena, &found, &err);
     if (!sync_is_ok(status)) {
         return meet_trouble(c, &err);
     }
-    if (count == 0) {
-        return STEP_DONE;
+    if (found.count == 0) {
+        a->sweep.after = found.last;
+        return found.last.size == 0 ? STEP_DONE : STEP_MORE;
     }
     status = begin(c, place, &mine, &err);
     if (sync_is_ok(status) && !mine) {
         return meet_fence(c, place);
     }
     if (sync_is_ok(status)) {
-        status = sync_apply_batch(&a->applier, &a->batch, keys, count, &lane_effects, &err);
+        status =
+            sync_apply_batch(&a->applier, &a->batch, found.keys, found.count, &lane_effects, &err);
         status = end(c, status, &err);
     }
-    return sync_is_ok(status) ? meet_success(c, keys, count, lane_effects)
-                              : meet_failure(c, keys, count, &err);
+    return sync_is_ok(status) ? meet_success(c, found.keys, found.count, lane_effects)
+                              : meet_failure(c, found.keys, found.count, &err);
 }
 
 /* Ageing -------------------------------------------------------------------------------------- */
@@ -293,6 +296,7 @@ bool consumer_adopt(struct consumer *c)
     struct sync_error err = {0};
     enum step step = STEP_DONE;
     int64_t until_us = sync_clock_monotonic_us() + BUDGET_US;
+    at->fruitful = false;
     if (!sync_is_ok(find_waiting(c, &waiting, &err))) {
         step = meet_trouble(c, &err);
     }
@@ -302,7 +306,8 @@ bool consumer_adopt(struct consumer *c)
         }
         if (waiting.places[i] != at->place || at->ids_max == 0) {
             *at = (struct consumer_sweep_place){.place = waiting.places[i],
-                                                .ids_max = SYNC_ADOPTION_IDS_MAX};
+                                                .ids_max = SYNC_ADOPTION_IDS_MAX,
+                                                .fruitful = at->fruitful};
         }
         step = sweep_partition(c, at->place, waiting.held[i], until_us);
     }

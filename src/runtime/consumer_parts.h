@@ -121,6 +121,7 @@ struct consumer_sweep_place {
     int32_t place;
     struct sync_key after; /* ids behind this one are next */
     size_t ids_max;        /* of the next transaction; 0 = the partition is not begun */
+    bool fruitful;         /* the last call released something */
 };
 
 /* Only the apply thread touches this. */

@@ -74,6 +74,19 @@ static void housekeep(struct consumer *c)
     }
 }
 
+/*
+ * What is left goes on behind a batch. Where nothing was found it rests besides: looking through
+ * millions that wait must not take the time of those that do not.
+ */
+static int64_t next_sweep_us(const struct consumer *c, int64_t begun_us, bool done)
+{
+    int64_t now_us = sync_clock_monotonic_us();
+    if (done) {
+        return begun_us + c->config->adoption_interval_ms * 1000;
+    }
+    return c->apply.sweep.fruitful ? now_us : now_us + SYNC_ADOPTION_REST * (now_us - begun_us);
+}
+
 void consumer_sweep(struct consumer *c, int64_t now_us)
 {
     struct consumer_apply *a = &c->apply;
@@ -85,8 +98,8 @@ void consumer_sweep(struct consumer *c, int64_t now_us)
         housekeep(c);
     }
     if (now_us >= a->sweep_at_us && !a->breaker.open && !a->paused && !consumer_yields(c, now_us)) {
-        bool done = consumer_adopt(c); /* what is left goes on behind a batch */
-        a->sweep_at_us = done ? now_us + c->config->adoption_interval_ms * 1000 : now_us;
+        bool done = consumer_adopt(c);
+        a->sweep_at_us = next_sweep_us(c, now_us, done);
     }
 }
 

@@ -10,7 +10,7 @@ static const struct sync_statement take_aged = {
     "age_take",
     "DELETE FROM sync.hold AS h USING (SELECT scope, topic, partition, record_offset FROM sync.hold"
     " WHERE scope = $1 AND topic = $2 AND partition = $3 AND rule = $4 AND since < $5"
-    " ORDER BY record_offset LIMIT $6 FOR UPDATE SKIP LOCKED) AS o"
+    " ORDER BY since, record_offset LIMIT $6 FOR UPDATE SKIP LOCKED) AS o"
     " WHERE (h.scope, h.topic, h.partition, h.record_offset) ="
     " (o.scope, o.topic, o.partition, o.record_offset)"
     " RETURNING h.record_offset, h.entity_key, h.appended_at, h.record, h.missing_kind, "

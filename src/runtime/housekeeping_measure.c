@@ -5,17 +5,43 @@
 #include "log.h"
 #include "metrics.h"
 
+/*
+ * Of each place the words that stand there, found one behind the other, and of each how many rows,
+ * counted up to $4. How many a place holds in all is known from its outcome counts, so what lies
+ * beyond the bound is given to the word that reached it; where two reach it, to the first.
+ */
+#define OF_PLACE(place, open)                                                                      \
+    "h.scope = $1 AND h.topic = " place ".topic AND h.partition = " place ".partition" open
+#define MEASURE(table, word, open, outcome)                                                        \
+    "WITH RECURSIVE found AS ("                                                                    \
+    " SELECT w.topic, w.partition, (SELECT h." word " FROM " table " AS h WHERE " OF_PLACE(        \
+        "w", open) " ORDER BY h." word " LIMIT 1) AS word"                                         \
+                   "  FROM unnest($2::text[], $3::int[]) AS w (topic, partition) UNION ALL"        \
+                   " SELECT f.topic, f.partition, (SELECT h." word " FROM " table                  \
+                   " AS h WHERE " OF_PLACE(                                                        \
+                       "f", open) " AND h." word " > f.word ORDER BY h." word " LIMIT 1)"          \
+                                  "  FROM found AS f WHERE f.word IS NOT NULL),"                   \
+                                  " counted AS (SELECT f.*, coalesce(o.n, 0) AS total, (SELECT "   \
+                                  "count(*) FROM"                                                  \
+                                  "  (SELECT FROM " table " AS h WHERE " OF_PLACE(                 \
+                                      "f", open) " AND h." word " = f.word"                        \
+                                                 "   LIMIT $4) AS l) AS n FROM found AS f LEFT "   \
+                                                 "JOIN sync.outcome_count AS o ON o.scope = $1"    \
+                                                 "   AND o.topic = f.topic AND o.partition = "     \
+                                                 "f.partition AND o.outcome = " outcome            \
+                                                 "  WHERE f.word IS NOT NULL),"                    \
+                                                 " ranked AS (SELECT c.*, sum(c.n) OVER "          \
+                                                 "(PARTITION BY c.topic, c.partition) AS seen,"    \
+                                                 "  row_number() OVER (PARTITION BY c.topic, "     \
+                                                 "c.partition ORDER BY c.n DESC, c.word) AS rank"  \
+                                                 "  FROM counted AS c)"                            \
+                                                 " SELECT word, sum(n + CASE WHEN rank = 1 AND n " \
+                                                 "= $4 THEN greatest(total - seen, 0) ELSE 0"      \
+                                                 "  END)::bigint FROM ranked GROUP BY word"
 static const struct sync_statement measure_held = {
-    "measure_held",
-    "SELECT h.rule, count(*) FROM sync.hold AS h"
-    " JOIN unnest($2::text[], $3::int[]) AS w (topic, partition)"
-    " ON h.topic = w.topic AND h.partition = w.partition WHERE h.scope = $1 GROUP BY h.rule"};
+    "measure_held", MEASURE("sync.hold", "rule", " AND h.rule IS NOT NULL", "4")};
 static const struct sync_statement measure_parked = {
-    "measure_parked",
-    "SELECT p.code, count(*) FROM sync.parked AS p"
-    " JOIN unnest($2::text[], $3::int[]) AS w (topic, partition)"
-    " ON p.topic = w.topic AND p.partition = w.partition WHERE p.scope = $1 AND p.state = 0"
-    " GROUP BY p.code"};
+    "measure_parked", MEASURE("sync.parked", "code", " AND h.state = 0", "5")};
 
 /* Rows of (word, count); words seen before and now absent go to zero. */
 #define MEASURED_WORDS_MAX 64
@@ -129,6 +155,7 @@ sync_status sync_housekeeping_measure(struct sync_housekeeping *h, const struct 
     sync_params_text(&params, places[0].scope);
     sync_params_text_array(&params, topics, count);
     sync_params_int4_array(&params, partitions, NULL, count);
+    sync_params_int8(&params, SYNC_MEASURE_ROWS_MAX);
     sync_status status = measure(h, &measure_held, &params, &held, places[0].scope, err);
     if (sync_is_ok(status)) {
         status = measure(h, &measure_parked, &params, &parked, places[0].scope, err);

@@ -48,6 +48,12 @@ struct sync_missing {
     struct sync_bytes id;
 };
 
+/* Rows of sync.parked that are released as held ones are; the words of the index parked_by_place,
+ * with the codes of SYNC_CODE_HELD_TOO_LONG and SYNC_CODE_HELD_TOO_MANY. */
+#define SYNC_PARKED_BY_LIMIT(row)                                                                  \
+    row ".state = 0 AND " row ".code IN ('held_too_long', 'held_too_many') AND NOT " row           \
+        ".sealed AND " row ".record IS NOT NULL"
+
 /* An effect that a batch lets wait in the lane of its target. */
 struct sync_lane_hint {
     const char *target;
@@ -142,9 +148,9 @@ struct sync_store {
     sync_status (*store)(struct sync_db *db, struct sync_batch *batch, struct sync_error *err);
     /*
      * Adoption sweep: keys of the partition for which records are held, or parked only for a limit
-     * of holding, that can go on now; ascending by their text. $1 scope, $2 topic, $3 partition,
-     * $4 at most so many, $5 only keys behind this one, $6 the codes of those limits. NULL = no
-     * rule ever holds.
+     * of holding (SYNC_PARKED_BY_LIMIT), that can go on now; ascending by their text. $1 scope, $2
+     * topic, $3 partition, $4 at most so many, $5 only keys behind this one, $6 and up to this one:
+     * the page between them has few rows, however many wait. NULL = no rule ever holds.
      */
     const struct sync_statement *adoptable;
     /*

@@ -574,8 +574,7 @@ static void what_no_one_knows_is_held_behind_a_placeholder(void **state)
 
 static void the_sweep_finds_held_ids_that_altinn_3_has(void **state)
 {
-    struct sync_key *keys = NULL;
-    size_t count = 0;
+    struct sync_adoptable found;
     (void)state;
     NEEDS_DATABASE();
     one_a2(202, STATUS_READ, NINE, &P, "CS-14");
@@ -585,13 +584,13 @@ static void the_sweep_finds_held_ids_that_altinn_3_has(void **state)
     struct sync_place place = {TO_ALTINN3->name, A2TOPIC, 0};
     struct sync_applier applier = applier_of(TO_ALTINN3);
     must(sync_apply_adoptable(&applier, &place, &(struct sync_key){.size = 0}, 500, &world.arena,
-                              &keys, &count, &own.err));
-    assert_int_equal(count, 1);
-    assert_int_equal(message_id_of(&keys[0]), 203);
+                              &found, &own.err));
+    assert_int_equal(found.count, 1);
+    assert_int_equal(message_id_of(&found.keys[0]), 203);
     place.partition = 9;
     must(sync_apply_adoptable(&applier, &place, &(struct sync_key){.size = 0}, 500, &world.arena,
-                              &keys, &count, &own.err));
-    assert_int_equal(count, 0);
+                              &found, &own.err));
+    assert_int_equal(found.count, 0);
     run_sql("DELETE FROM sync.hold WHERE entity_key IN ('202', '203')");
 }
 

@@ -280,11 +280,10 @@ static size_t count_adoptable(void)
     struct sync_applier applier = applier_of(route);
     const struct sync_place place = {route->name, A2_TOPIC, SYS_PARTITION};
     const struct sync_key first = {.size = 0};
-    struct sync_key *keys = NULL;
-    size_t count = 0;
+    struct sync_adoptable found;
     sync_arena_reset(&base.arena, 0);
-    must(sync_apply_adoptable(&applier, &place, &first, 10, &base.arena, &keys, &count, &own.err));
-    return count;
+    must(sync_apply_adoptable(&applier, &place, &first, 10, &base.arena, &found, &own.err));
+    return found.count;
 }
 
 static void what_was_parked_for_its_age_is_found_when_its_party_comes(void **state)
