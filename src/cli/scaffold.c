@@ -234,13 +234,15 @@ static bool write_output(const struct output *output, const struct values *value
 
 static void print_next(const struct values *values)
 {
-    (void)printf("\nWhat comes next:\n"
-                 "  1. ./run fmt && ./run build\n"
-                 "  2. ./run test unit    its rules, and the laws that every processor keeps\n"
-                 "  3. build/release/altinn-sync topics apply, then db migrate\n"
-                 "  4. build/release/altinn-sync run %s-to-altinn3\n"
-                 "Then change the rules in processors/%s.c; docs/consumers.md shows how.\n",
-                 values->topic, values->name);
+    (void)printf(
+        "\nWhat comes next:\n"
+        "  1. ./run fmt && ./run build\n"
+        "  2. ./run test unit    its rules, and the laws that every processor keeps\n"
+        "  3. tests/lint/rules.py    writes its rules into docs/rules.md\n"
+        "  4. build/release/altinn-sync db migrate, then run %s-to-altinn3\n"
+        "Then change the rules in processors/%s.c; docs/consumers.md shows how, and how to\n"
+        "see it run on this machine.\n",
+        values->topic, values->name);
 }
 
 static int write_all(const char *root, const struct values *values, bool dry_run)
