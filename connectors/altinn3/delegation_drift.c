@@ -67,6 +67,8 @@ static const struct sync_statement refused_list = {
     "drift_refused", "SELECT k.key_uuid, NULL::timestamptz, " NAME ", 'not offered '"
                      " || k.refused::text " REFUSED " ORDER BY k.key_id LIMIT $1"};
 
+#define RESTORE "Give back what was lost?"
+
 const struct sync_drift deleg_drift[] = {
     {"pending", "DL-80", SYNC_SYSTEM_ALTINN3,
      "Decided for more than a day, and not written to Altinn 3: something is not there.",
@@ -76,12 +78,15 @@ const struct sync_drift deleg_drift[] = {
      NULL},
     {"restore_parked", "DL-85", SYNC_SYSTEM_ALTINN2,
      "A side lost four times in a day what is effective, and gets nothing back.", &parked_a2_count,
-     &parked_a2_list, &parked_release},
+     &parked_a2_list, &parked_release, RESTORE},
     {"restore_parked", "DL-85", SYNC_SYSTEM_ALTINN3,
      "A side lost four times in a day what is effective, and gets nothing back.", &parked_a3_count,
-     &parked_a3_list, &parked_release},
+     &parked_a3_list, &parked_release, RESTORE},
     {"action_refused", "DL-84", SYNC_SYSTEM_ALTINN3,
      "Effective, but the policy of the resource does not offer the action.", &refused_count,
      &refused_list, NULL},
+    {"absent", "DL-97", SYNC_SYSTEM_ALTINN3,
+     "Granted before a whole export of Altinn 2, and not in it: the grant may have ended unseen.",
+     NULL, &deleg_absent_list, &deleg_absent_release, "Revoke them, as a machine would?"},
     {.class = NULL},
 };

@@ -18,9 +18,11 @@
 #define DELEG_LEDGER_DAYS     35
 #define DELEG_SCOPE_ID        256 /* text of a scope, with its NUL */
 #define DELEG_CAPTURE_ALTINN3 "altinn3-delegation"
+#define DELEG_ABSENT          "absent" /* kind of a row of sync.pending: an order of DL-97 */
 
 extern const struct sync_right deleg_rights[];
 extern const struct sync_drift deleg_drift[];
+extern const struct sync_statement deleg_absent_list, deleg_absent_release; /* DL-97 */
 
 /* What open reads; constant while the process runs. */
 struct deleg_context {
@@ -256,6 +258,10 @@ sync_status deleg_due(struct sync_db *db, const struct sync_place *place, struct
                       bool *ret_due, struct sync_error *err);
 /* Loads one chunk, and settles its keys. */
 sync_status deleg_sweep(struct deleg_batch *all, struct sync_error *err);
+/* Revokes what an export lacks, where an operator has ordered it (DL-97); before the key is
+ * settled. Fails: as the fold. */
+sync_status deleg_revoke_absent(struct deleg_batch *all, struct deleg_slot *slot,
+                                struct sync_effects *effects, struct sync_error *err);
 /* Keys of the old party move to those of the new one (DL-45); part of deleg_sweep. */
 sync_status deleg_merge(struct deleg_batch *all, struct sync_error *err);
 /* Removes what moved away from a merged key. */

@@ -52,7 +52,7 @@
     "   (SELECT s.generation FROM sync.source s WHERE s.name = '" DELEG_CAPTURE_ALTINN3 "')"       \
     "  HAVING count(*) >= (SELECT t.partitions FROM sync.topic t"                                  \
     "   WHERE t.topic = 'altinn3.delegation.v1')), -1)"                                            \
-    " WHEN 'release' THEN true"                                                                    \
+    " WHEN 'release' THEN true WHEN '" DELEG_ABSENT "' THEN true"                                  \
     " ELSE false END) AS f JOIN sync.pending w"                                                    \
     "  ON w.dependency_kind = f.kind AND w.dependency_id = f.id"                                   \
     " JOIN sync.deleg_key k ON k.key_id = w.key_id"                                                \
@@ -312,6 +312,14 @@ static sync_status settle(struct deleg_batch *all, struct sync_error *err)
         SYNC_ASSERT(slot != NULL);
         slot->due = true;
         struct sync_effects *effects = deleg_effects(all);
+        if (effects == NULL) {
+            return deleg_memory_full("effects of a sweep", err);
+        }
+        sync_status status = deleg_revoke_absent(all, slot, effects, err);
+        if (!sync_is_ok(status)) {
+            return status;
+        }
+        effects = deleg_effects(all);
         if (effects == NULL) {
             return deleg_memory_full("effects of a sweep", err);
         }

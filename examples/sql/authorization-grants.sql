@@ -90,9 +90,13 @@ GRANT SELECT (effect_id, name, target, scope, topic, partition, entity_key, seq,
     ON sync.outbox TO altinn_sync_viewer;
 
 -- Which parties a delegation is of, by uuid: who looks for drift must be able to say whose access it is.
-GRANT SELECT (key_id, key_uuid, from_id, to_id, target, instance, effective, held_a3, refused, left_set, left_version, left_at,
+GRANT SELECT (key_id, key_uuid, kind, from_id, to_id, target, instance, effective, held_a3, refused, left_set, left_version, left_at,
               restores_a2, restores_a3, restore_parked_a2, restore_parked_a3) ON sync.deleg_key TO altinn_sync_viewer;
-GRANT SELECT ON sync.pending TO altinn_sync_viewer;
+GRANT SELECT ON sync.pending, sync.snapshot, sync.export TO altinn_sync_viewer;
+GRANT SELECT (key_id, source, op, seq, right_id, ref) ON sync.deleg_ref TO altinn_sync_viewer;
+GRANT SELECT (key_id, source, right_id, all_seq) ON sync.deleg_mark TO altinn_sync_viewer;
+GRANT USAGE ON SCHEMA dbo TO altinn_sync_viewer;
+GRANT SELECT (id, partyid) ON dbo.entity TO altinn_sync_viewer;     -- which row of an export waits for whom
 
 -- Operators: what a viewer sees, "lanes open", "drift release", "pause", "resume" and "capture backfill" ----------------
 

@@ -204,18 +204,20 @@ const struct sync_command sync_commands[] = {
     {.group = "Data",
      .words = "drift release",
      .usage = "[--home NAME] --reason TEXT CLASS KEY…",
-     .summary = "let go on what was given up",
+     .summary = "give back, or revoke, what drift list names",
      .needs_config = true,
      .run = sync_cli_drift_release,
-     .help = "Says what the class means, then asks; --yes goes on without asking. KEY is a column "
-             "of \"drift list\"; at most 500 at once. They are compared with both sides again "
-             "within seconds. Exits 6 when some were no longer of the class. An audit row keeps "
-             "the reason.\n"
-             "\n"
-             "  --home NAME    only in this home database\n"
-             "  --reason TEXT  why; it is stored\n"
-             "\n"
-             "  altinn-sync drift release restore_parked 5b0e… --reason \"the job is off\""},
+     .help =
+         "Says what the class means, then asks; --yes goes on without asking. KEY is a column "
+         "of \"drift list\"; at most 500 at once. restore_parked: the sides get back what they "
+         "lost. absent: the grants that the export lacks are revoked, as of the export and as by "
+         "a machine; none of a service whose export lacks more than 1 %. It happens within "
+         "seconds. Exits 6 when some were not released. An audit row keeps the reason.\n"
+         "\n"
+         "  --home NAME    only in this home database\n"
+         "  --reason TEXT  why; it is stored\n"
+         "\n"
+         "  altinn-sync drift release restore_parked 5b0e… --reason \"the job is off\""},
     {.group = "Data",
      .words = "pause",
      .usage = "--reason TEXT NAME",

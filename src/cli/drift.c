@@ -302,7 +302,7 @@ int sync_cli_drift_release(struct sync_cli *cli, int argc, char **argv)
         return wrong;
     }
     (void)fprintf(stderr, "%s (%s): %s\n", wish.class, wish.drift->rule, wish.drift->sentence);
-    if (!sync_cli_confirm(cli, "Let them go on?")) {
+    if (!sync_cli_confirm(cli, wish.drift->question)) {
         return SYNC_EXIT_REFUSED;
     }
     sync_status status = homes_open(&wish.home, "altinn-sync", &db, &err);

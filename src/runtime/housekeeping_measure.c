@@ -112,6 +112,9 @@ static sync_status measure_drift(struct sync_housekeeping *h, bool ours, struct 
     for (size_t i = 0; drift != NULL && drift[i].class != NULL; i++) {
         SYNC_RESULT rows = {0};
         SYNC_ASSERT(i < SYNC_DRIFT_CLASSES_MAX);
+        if (drift[i].count == NULL) {
+            continue;
+        }
         sync_status status =
             ours ? sync_db_exec(h->applier->db, drift[i].count, NULL, &rows, err) : SYNC_OK;
         if (!sync_is_ok(status)) {

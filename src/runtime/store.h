@@ -105,12 +105,14 @@ struct sync_drift {
     const char *rule;
     enum sync_system to; /* the side that lacks something */
     const char *sentence;
-    const struct sync_statement *count; /* one number */
+    const struct sync_statement *count; /* one number; NULL = too dear for every minute: listed only
+                                         */
     /* $1 rows at most, oldest first: uuid, since when (null: not known), name, what */
     const struct sync_statement *list;
     /* $1 uuid[]: lets those go on, in the caller's transaction; returns the uuids of those that
      * did. NULL = there is nothing to release. */
     const struct sync_statement *release;
+    const char *question; /* asked before a release: what it does */
 };
 
 struct sync_store {
