@@ -422,7 +422,8 @@ static void draw_source(struct pen *pen, const struct status_snapshot *s,
     right(pen, "", seen, 14);
     if (row->slot[0] != '\0') {
         (void)fputs("  ", pen->out);
-        left(pen, "", row->slot, 20);
+        left(pen, "", row->slot, 18);
+        (void)fputs("  ", pen->out);
         put(pen, good ? GREEN : RED, state);
     }
     end_line(pen);

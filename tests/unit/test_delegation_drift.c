@@ -3,6 +3,8 @@
  * going: each class is made to appear by events, seen by its own statements, and ended. Needs
  * SYNC_TEST_DSN.
  */
+#include "../../src/runtime/housekeeping.h"
+#include "../../src/runtime/metrics.h"
 #include "delegation_database.h"
 
 static int start(void **state)
@@ -220,6 +222,25 @@ static void the_fourth_loss_of_a_day_parks_until_a_person_releases_it(void **sta
     assert_int_equal(rows_in_altinn3(), 1);
 }
 
+/* The owner of the first partition counts for all, the others not at all. */
+static void one_process_counts_drift_for_its_home(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    const struct sync_route *route = &deleg_processor->routes[0];
+    struct sync_applier applier = applier_of(route);
+    struct sync_housekeeping housekeeping = {.applier = &applier, .arena = &base.arena};
+    struct sync_place places[] = {{route->name, A2_TOPIC, 1}, {route->name, A2_TOPIC, 0}};
+    struct sync_metric *gauge = sync_metric_new(SYNC_GAUGE, "drift_records", "", "class,direction");
+    const char *const *labels = SYNC_LABELS("restore_parked", "to_altinn3");
+    lose_four_times();
+    must(sync_housekeeping_measure(&housekeeping, places, 2, &own.err));
+    assert_int_equal((int)sync_metric_read(gauge, labels), 1);
+    assert_int_equal((int)sync_metric_read(gauge, SYNC_LABELS("restore_parked", "to_altinn2")), 0);
+    must(sync_housekeeping_measure(&housekeeping, places, 1, &own.err)); /* it went elsewhere */
+    assert_int_equal((int)sync_metric_read(gauge, labels), 0);
+}
+
 static void a_parked_restoring_that_is_revoked_leaves_nothing_to_release(void **state)
 {
     (void)state;
@@ -372,6 +393,7 @@ int main(void)
         CASE(a_refused_action_that_is_revoked_is_no_drift),
         CASE(a_command_that_nobody_has_seen_for_a_day_is_drift),
         CASE(the_fourth_loss_of_a_day_parks_until_a_person_releases_it),
+        CASE(one_process_counts_drift_for_its_home),
         CASE(a_parked_restoring_that_is_revoked_leaves_nothing_to_release),
         CASE(a_key_that_nobody_knows_is_not_released),
         CASE(what_a_whole_export_lacks_is_listed_and_revoked_by_order),
