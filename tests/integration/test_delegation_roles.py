@@ -4,6 +4,7 @@ On the embedded broker: what is shown is the database's side."""
 import json
 import os
 import time
+import uuid
 
 import psycopg2
 
@@ -58,6 +59,9 @@ FORBIDDEN = {
         "SELECT body FROM sync.outbox",
         "SELECT id FROM dbo.assignment",
         "UPDATE sync.backfill SET state = 'paused'",
+        "SELECT a2_right FROM sync.deleg_ref",
+        "SELECT name FROM dbo.entity",
+        "DELETE FROM sync.pending",
     ],
     "altinn-sync-operator": [
         "SELECT record FROM sync.parked",
@@ -65,6 +69,8 @@ FORBIDDEN = {
         "UPDATE sync.partition_owner SET position = 0",
         "SELECT n FROM sync.backfill_sent",
         "UPDATE sync.resource_state SET phase = 2",
+        "UPDATE sync.deleg_key SET effective = '{}'",
+        "DELETE FROM sync.pending",
     ],
 }
 
@@ -123,6 +129,34 @@ def an_operator_orders_a_load_and_a_viewer_watches_it(stack):
     check(stack.query_authorization("SELECT count(*) FROM sync.audit")[0][0] == 8, "every reason is kept")
 
 
+def an_operator_releases_what_a_viewer_sees_as_drift(stack):
+    operator, viewer = config_of(stack, "altinn-sync-operator"), config_of(stack, "altinn-sync-viewer")
+    key = str(uuid.uuid4())
+
+    def listed():
+        return json.loads(stack.verb("-o", "json", "drift", "list", config=viewer, check=False).stdout)
+
+    def release(wanted):
+        return stack.verb("--yes", "drift", "release", "restore_parked", wanted, "--reason", "the job is off", config=operator,
+                          check=False).returncode
+
+    check(listed() == [], "nothing differs yet")
+    stack.query_authorization("""INSERT INTO sync.deleg_key (key_uuid, from_id, to_id, facilitator, kind, variant, target, instance,
+                                     restore_parked_a3, restores_a3)
+                                 VALUES (%s, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 0, 0, 'app_ttd_form', '', true,
+                                     ARRAY[now() - interval '1 h', now(), now()])""", key)
+    rows = listed()
+    check([(row["class"], row["rule"], row["side"], row["key"]) for row in rows] == [("restore_parked", "DL-85", "Altinn 3", key)], rows)
+    check(stack.verb("drift", "list", config=viewer, check=False).returncode == 3, "differences exit 3")
+    check(stack.verb("--yes", "drift", "release", "restore_parked", key, "--reason", "x", config=viewer, check=False).returncode == 1,
+          "a viewer releases nothing")
+    check(release(str(uuid.uuid4())) == 6, "a key that nobody knows")
+    check(release(key) == 0 and release(key) == 6 and listed() == [], "released once")
+    check(stack.query_authorization("SELECT count(*) FROM sync.pending WHERE dependency_kind = 'release'")[0][0] == 1, "a sweep is due")
+    check(stack.query_authorization("SELECT detail ->> 'keys' FROM sync.audit WHERE action = 'drift release'") == [(f'["{key}"]',)],
+          "who released what is kept")
+
+
 def what_a_role_must_not_do_is_denied(stack):
     for role, statements in FORBIDDEN.items():
         connection = psycopg2.connect(login(stack.authorization_dsn, role))
@@ -139,4 +173,5 @@ def what_a_role_must_not_do_is_denied(stack):
 
 if __name__ == "__main__":
     run([the_migration_role_makes_schema_and_origins_without_being_a_superuser, a_capture_works_with_a_role_of_its_own,
-         an_operator_orders_a_load_and_a_viewer_watches_it, what_a_role_must_not_do_is_denied], "delegation-roles", broker="embedded")
+         an_operator_orders_a_load_and_a_viewer_watches_it, an_operator_releases_what_a_viewer_sees_as_drift,
+         what_a_role_must_not_do_is_denied], "delegation-roles", broker="embedded")
