@@ -126,7 +126,11 @@ def an_operator_orders_a_load_and_a_viewer_watches_it(stack):
     check("done" in stack.verb("capture", "backfill", CAPTURE, "status", config=viewer).stdout, "a viewer sees it")
     order("start", "--reason", "test 3", "--rate", "1")
     order("cancel", "--reason", "test")
-    check(stack.query_authorization("SELECT count(*) FROM sync.audit")[0][0] == 8, "every reason is kept")
+    stack.world.load()
+    for word in ("start", "pause", "resume", "cancel"):  # what Altinn 2 is to export
+        stack.verb("--yes", "capture", "backfill", "altinn2-delegation", word, "--reason", "test", config=operator)
+    check("cancelled" in stack.verb("capture", "backfill", "altinn2-delegation", "status", config=viewer, check=False).stdout, "seen, too")
+    check(stack.query_authorization("SELECT count(*) FROM sync.audit")[0][0] == 12, "every reason is kept")
 
 
 def an_operator_releases_what_a_viewer_sees_as_drift(stack):
