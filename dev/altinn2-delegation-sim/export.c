@@ -26,7 +26,8 @@ struct export_job {
     int64_t id, snapshot_pos, rows_sent;
     struct sync_uuid snapshot;
     char resource[128];
-    int32_t layer, from, to;
+    int64_t granted_us; /* place: of the last row that was sent */
+    int32_t from, to;
     bool cancelled; /* Altinn 3 wants no more of it */
     struct sync_arena arena;
     uint8_t memory[256 * 1024];
@@ -34,7 +35,8 @@ struct export_job {
 
 static const struct sync_statement next_statement = {
     "sim_export_next",
-    "SELECT export_id, resource, snapshot, snapshot_pos, rows_sent, layer, from_party, to_party"
+    "SELECT export_id, resource, snapshot, snapshot_pos, rows_sent, granted_at, from_party, "
+    "to_party"
     " FROM altinn2delegations.export WHERE ended_at IS NULL ORDER BY export_id LIMIT 1"};
 static const struct sync_statement rows_statement = {
     "sim_export_rows", "SELECT * FROM altinn2delegations.export_rows($1, $2, $3, $4, $5)"};
@@ -44,7 +46,7 @@ static const struct sync_statement ended_statement = {
     "sim_export_ended",
     "UPDATE altinn2delegations.export SET ended_at = clock_timestamp() WHERE export_id = $1"};
 
-enum { ROW_LAYER, ROW_FROM, ROW_TO, ROW_PART, ROW_PARTS, ROW_NAMES };
+enum { ROW_AT, ROW_FROM, ROW_TO, ROW_PART, ROW_PARTS, ROW_NAMES };
 
 static sync_status find_export(struct export_job *job, bool *ret_found, struct sync_error *err)
 {
@@ -61,7 +63,7 @@ static sync_status find_export(struct export_job *job, bool *ret_found, struct s
     job->snapshot = sync_result_uuid(&result, 0, 2);
     job->snapshot_pos = sync_result_int8(&result, 0, 3);
     job->rows_sent = sync_result_int8(&result, 0, 4);
-    job->layer = sync_result_int4(&result, 0, 5);
+    job->granted_us = sync_result_time(&result, 0, 5);
     job->from = sync_result_int4(&result, 0, 6);
     job->to = sync_result_int4(&result, 0, 7);
     return status;
@@ -74,7 +76,7 @@ static sync_status read_rows(struct export_job *job, struct sync_result *ret_row
     sync_arena_reset(&job->arena, 0);
     sync_params_init(&params, &job->arena);
     sync_params_text(&params, job->resource);
-    sync_params_int4(&params, job->layer);
+    sync_params_time(&params, job->granted_us);
     sync_params_int4(&params, job->from);
     sync_params_int4(&params, job->to);
     sync_params_int4(&params, ROWS_MAX);
@@ -121,12 +123,23 @@ static bool call_until_done(struct export_job *job, const char *path, const char
     return false;
 }
 
-/* How many rows make one call: those of one layer, since a call joins what has the same parties. */
+/* Whether an earlier row of the page has the same parties. */
+static bool is_repeat(const struct sync_result *rows, int row)
+{
+    for (int i = 0; i < row; i++) {
+        if (sync_result_int4(rows, i, ROW_FROM) == sync_result_int4(rows, row, ROW_FROM) &&
+            sync_result_int4(rows, i, ROW_TO) == sync_result_int4(rows, row, ROW_TO)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How many rows make one call: it joins what has the same parties, so each pair once. */
 static int rows_of_call(const struct sync_result *rows)
 {
     int count = 0, parts = 0;
-    while (count < rows->rows &&
-           sync_result_int4(rows, count, ROW_LAYER) == sync_result_int4(rows, 0, ROW_LAYER)) {
+    while (count < rows->rows && !is_repeat(rows, count)) {
         parts += sync_result_int4(rows, count, ROW_PARTS);
         if (parts > PARTS_MAX && count > 0) {
             break;
@@ -202,7 +215,7 @@ static sync_status write_place(struct export_job *job, const struct sync_result 
     sync_params_init(&params, &job->arena);
     sync_params_int8(&params, job->id);
     sync_params_int4(&params, count);
-    sync_params_int4(&params, sync_result_int4(rows, count - 1, ROW_LAYER));
+    sync_params_time(&params, sync_result_time(rows, count - 1, ROW_AT));
     sync_params_int4(&params, sync_result_int4(rows, count - 1, ROW_FROM));
     sync_params_int4(&params, sync_result_int4(rows, count - 1, ROW_TO));
     sync_params_int4_array(&params, ids.from, NULL, ids.count);

@@ -58,7 +58,7 @@ CREATE INDEX IF NOT EXISTS call_key ON call (key_id, call_id);
 
 CREATE TABLE IF NOT EXISTS export (
     export_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, resource text NOT NULL, snapshot uuid NOT NULL,
-    snapshot_pos bigint NOT NULL, rows_sent bigint NOT NULL DEFAULT 0, layer int NOT NULL DEFAULT 0,
+    snapshot_pos bigint NOT NULL, rows_sent bigint NOT NULL DEFAULT 0, granted_at timestamptz NOT NULL DEFAULT 'epoch',
     from_party int NOT NULL DEFAULT 0, to_party int NOT NULL DEFAULT 0, ended_at timestamptz, UNIQUE (snapshot, resource));
 
 -- ---------------------------------------------------------------------------------------------------------------
@@ -275,7 +275,8 @@ RETURNS jsonb LANGUAGE sql IMMUTABLE SET search_path = altinn2delegations AS $$
               THEN jsonb_build_object('offeredByPartyUuid', f.uuid, 'offeredByPartyType', 'urn:altinn:organization:uuid') ELSE '{}' END
 $$;
 
--- The next reports that may be told: their part of a body, how many elements it has, and whether Altinn 3 gave the ids it needs.
+-- The next reports that may be told: their part of a body, how many elements it has, and whether Altinn 3 gave the ids it needs. Where
+-- no export can bring the others any more, those that are known are enough: Altinn 3 was never told of the rest.
 CREATE OR REPLACE FUNCTION open_reports(most int, own_user int, own_party uuid)
 RETURNS TABLE (report_id bigint, lane text, kind int, op int, part text, parts int, ready boolean)
 LANGUAGE sql STABLE SET search_path = altinn2delegations AS $$
@@ -293,6 +294,7 @@ LANGUAGE sql STABLE SET search_path = altinn2delegations AS $$
                 'coveredBy', covered_json(t.party_id, t.user_id)))
              || CASE WHEN r.op = 1 THEN jsonb_build_object('ruleIds', to_jsonb(i.ids)) ELSE '{}' END)::text END,
         cardinality(r.names), r.kind = 1 OR r.op <> 1 OR cardinality(i.ids) = cardinality(r.names)
+            OR (i.ids <> '{}' AND NOT EXISTS (SELECT FROM export WHERE ended_at IS NULL))
       FROM (SELECT * FROM report WHERE pushed_at IS NULL AND due_at <= clock_timestamp()
              ORDER BY due_at, report_id LIMIT most) AS r
       JOIN party AS f ON f.party_id = r.from_party
@@ -352,32 +354,31 @@ BEGIN
                            WHERE e.event_id = ANY (shown)), '[]'));
 END $$;
 
--- Rules of a resource for its export, a page from a place on. One (giver, receiver) has all its rights of one moment in one row;
--- rights of another moment come in a later layer.
-CREATE OR REPLACE FUNCTION export_rows(resource text, after_layer int, after_from int, after_to int, most int)
-RETURNS TABLE (layer int, from_party int, to_party int, part text, parts int, names text)
+-- Rules of a resource for its export, a page from a place on: by the moment of the grant, which does not move when others are given
+-- or taken meanwhile. One (giver, receiver) has all its rights of one moment in one row.
+CREATE OR REPLACE FUNCTION export_rows(resource text, after_at timestamptz, after_from int, after_to int, most int)
+RETURNS TABLE (granted_at timestamptz, from_party int, to_party int, part text, parts int, names text)
 LANGUAGE sql STABLE SET search_path = altinn2delegations AS $$
-    SELECT g.layer, g.from_party, g.to_party,
+    SELECT g.granted_at, g.from_party, g.to_party,
            (SELECT string_agg(rule_json(f, t, resource, name, (SELECT user_id FROM party WHERE party_id = g.from_party + 1),
                               g.granted_at)::text, ',' ORDER BY place) FROM unnest(g.names) WITH ORDINALITY AS n (name, place)),
            cardinality(g.names), array_to_string(g.names, ',')
-      FROM (SELECT rank() OVER (PARTITION BY h.from_party, h.to_party ORDER BY h.granted_at)::int AS layer, h.from_party,
-                   h.to_party, h.granted_at, array_agg(h.name ORDER BY h.name) AS names
+      FROM (SELECT h.from_party, h.to_party, h.granted_at, array_agg(h.name ORDER BY h.name) AS names
               FROM held AS h WHERE h.kind = 0 AND h.target = resource
              GROUP BY h.from_party, h.to_party, h.granted_at) AS g
       JOIN party AS f ON f.party_id = g.from_party
       JOIN party AS t ON t.party_id = g.to_party
-     WHERE (g.layer, g.from_party, g.to_party) > (after_layer, after_from, after_to)
-     ORDER BY g.layer, g.from_party, g.to_party LIMIT most
+     WHERE (g.granted_at, g.from_party, g.to_party) > (after_at, after_from, after_to)
+     ORDER BY g.granted_at, g.from_party, g.to_party LIMIT most
 $$;
 -- What the export has sent by one call: where it stands now, and the ids that Altinn 3 gave.
-CREATE OR REPLACE FUNCTION exported(number bigint, rows_new int, layer_now int, from_now int, to_now int, froms int[],
+CREATE OR REPLACE FUNCTION exported(number bigint, rows_new int, at_now timestamptz, from_now int, to_now int, froms int[],
                                     tos int[], names text[], ids text[])
 RETURNS void LANGUAGE sql SET search_path = altinn2delegations AS $$
     INSERT INTO rule_id SELECT n.f, n.t, (SELECT resource FROM export WHERE export_id = number), n.name, n.id
       FROM unnest(froms, tos, names, ids) AS n (f, t, name, id)
     ON CONFLICT (from_party, to_party, target, name) DO UPDATE SET id = excluded.id;
-    UPDATE export SET rows_sent = rows_sent + rows_new, layer = layer_now, from_party = from_now, to_party = to_now
+    UPDATE export SET rows_sent = rows_sent + rows_new, granted_at = at_now, from_party = from_now, to_party = to_now
      WHERE export_id = number;
 $$;
 RESET search_path;
