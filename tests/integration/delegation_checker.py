@@ -144,10 +144,12 @@ def acts_of_altinn2(stack, mapping):
         if granted:
             shown[key][name] = gives
             for action in gives if actor == 0 else ():
-                acts.grants[(key, action)][name] = (at, last_revoke.get((key, name), at - 1))
+                acts.grants[(key, action)][name] = (at, max(last_revoke.get(k, at - 1) for k in ((key, name), key)))
             continue
         shown[key].pop(name, None)
         last_revoke[(key, name)] = latest
+        if kind == 0 and op == 2:  # the policy as a whole: of every name
+            last_revoke[key] = latest
         for action in gives if actor < 2 else ():
             acts.grants[(key, action)].pop(name, None)
         same = place + 1 < len(rows) and rows[place + 1][13] == told and not rows[place + 1][8] and kind == 0
