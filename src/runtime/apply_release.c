@@ -1,8 +1,9 @@
 /*
  * Release: what was held for an entity, or parked only because a limit of holding was reached,
  * comes back into the transaction that creates or adopts its mapping. Of one entity at most
- * SYNC_RELEASE_ROWS_MAX records: what is more is left behind and comes back when the next sweep
- * names the entity. Not here: who is adopted (store).
+ * SYNC_RELEASE_ROWS_MAX records, or fewer where the caller found these to take too long: what is
+ * more is left behind and comes back when the next sweep names the entity. Not here: who is adopted
+ * (store).
  */
 #include "../core/limits.h"
 #include "apply_parts.h"
@@ -233,7 +234,8 @@ sync_status apply_release(struct apply *apply, struct sync_error *err)
     struct wanted wanted;
     SYNC_RESULT held = {0};
     SYNC_RESULT parked = {0};
-    size_t limit = SYNC_RELEASE_ROWS_MAX + (count > 1);
+    bool less = count == 1 && apply->batch->release_max > 0;
+    size_t limit = less ? apply->batch->release_max : SYNC_RELEASE_ROWS_MAX + (count > 1);
     sync_status status = wanted_of(apply, count, &wanted, err);
     if (sync_is_ok(status)) {
         status = take(apply, &take_held, &wanted, limit, &held, err);

@@ -91,6 +91,9 @@ static enum step meet_failure(struct consumer *c, const struct sync_key *keys, s
         at->ids_max = count / 2;
         return STEP_MORE;
     }
+    if (consumer_release_less(c, err)) {
+        return STEP_MORE;
+    }
     bool everyday = err->code == SYNC_CODE_DB_CONFLICT || err->code == SYNC_CODE_TIMEOUT ||
                     err->code == SYNC_CODE_DB_ROW_GONE;
     sync_log_error(everyday ? SYNC_DEBUG : SYNC_WARN, "adoption put off", err);
@@ -117,6 +120,7 @@ static enum step meet_success(struct consumer *c, const struct sync_key *keys, s
     struct consumer_sweep_place *at = &a->sweep;
     sync_apply_count(&a->applier, &a->batch);
     consumer_tell_senders(c, lane_effects);
+    consumer_release_done(c);
     bool released = count_left(&a->batch) > 0;
     at->fruitful = at->fruitful || released;
     if (!released) {

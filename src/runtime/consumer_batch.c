@@ -61,7 +61,26 @@ void consumer_begin_batch(struct consumer *c, int32_t place)
         .topic = at.topic,
         .partition = at.partition,
         .arena = &a->arena,
+        .release_max = a->release_max,
     };
+}
+
+bool consumer_release_less(struct consumer *c, const struct sync_error *err)
+{
+    size_t released = c->apply.batch.released_count;
+    if (err->code != SYNC_CODE_TIMEOUT || released < 2) {
+        return false;
+    }
+    c->apply.release_max = released / 2;
+    return true;
+}
+
+void consumer_release_done(struct consumer *c)
+{
+    size_t released = c->apply.batch.released_count;
+    if (released > 0 && released < c->apply.release_max) {
+        c->apply.release_max = 0;
+    }
 }
 
 static bool build_batch(struct consumer *c)
@@ -230,6 +249,9 @@ static enum attempt meet_failure(struct consumer *c, const struct sync_error *er
     if (err->code == SYNC_CODE_DB_ROW_GONE) {
         return meet_row_gone(c, p, first->offset, err);
     }
+    if (a->item_count == 1 && consumer_release_less(c, err)) {
+        return ATTEMPT_AGAIN;
+    }
     consumer_trouble(c, err, sync_clock_monotonic_us());
     return ATTEMPT_LATER;
 }
@@ -318,6 +340,7 @@ static void on_done(struct consumer *c, bool still_ours)
     struct consumer_apply *a = &c->apply;
     struct consumer_partition *p = &a->places[place_of_batch(c)];
     a->retry_delay_ms = SYNC_BACKOFF_FIRST_MS;
+    consumer_release_done(c);
     sync_apply_count(&a->applier, &a->batch);
     sync_metric_set(progress, (double)sync_clock_wall_us() / 1e6, SYNC_LABELS(c->scope));
     consumer_tell_senders(c, a->doubt.lane_effects);

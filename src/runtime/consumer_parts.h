@@ -146,6 +146,7 @@ struct consumer_apply {
     int64_t claim_at_us, retry_at_us;
     int64_t retry_delay_ms;
     int64_t batch_at_us;  /* when the transaction of the last batch began */
+    size_t release_max;   /* of one entity, while more takes too long; 0 = as many as ever */
     int64_t fenced_at_us; /* 0 = nothing fenced since the last assignment */
     struct consumer_sweep_place sweep;
     int64_t sweep_at_us, housekeeping_at_us, hint_at_us, gauge_at_us;
@@ -253,6 +254,12 @@ void consumer_give_back(struct consumer *c, bool done);
 struct sync_place consumer_place(const struct consumer *c, int32_t place);
 /* An empty batch of the place in the arena, which forgets the last one. */
 void consumer_begin_batch(struct consumer *c, int32_t place);
+/* The transaction of one entity ran out of time: it releases half as many next. False when that is
+ * not what failed, or there is no half. */
+bool consumer_release_less(struct consumer *c, const struct sync_error *err);
+/* A batch is committed: where fewer were left than may be released, the next may be as many as
+ * ever. */
+void consumer_release_done(struct consumer *c);
 /* A command to the poll thread; waits for room, which is there unless the poll thread is gone. */
 void consumer_command(struct consumer *c, const void *command, size_t size);
 /* Lets the poll thread read, or not: while the database is waited for or an operator paused us. */

@@ -75,6 +75,7 @@ struct sync_batch {
     struct sync_record
         *released; /* ordered by topic, then offset; folded before the consumed ones */
     size_t released_count;
+    size_t release_max;           /* of one entity alone; 0 = SYNC_RELEASE_ROWS_MAX */
     struct sync_entity *entities; /* distinct, ascending in the store's lock order */
     size_t entity_count;
     /* Set by lock for the entities that are named: what they wait for and is there now. Only that

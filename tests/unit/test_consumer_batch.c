@@ -332,6 +332,50 @@ static void many_messages_at_once_are_released_in_parts(void **state)
     assert_accounted();
 }
 
+/* A server that needs 4 ms for each fact: of 600 records 150 fit into the time of a transaction. */
+static void make_facts_slow(void)
+{
+    run_sql("CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN"
+            "  PERFORM pg_sleep(0.004 * (SELECT count(*) FROM facts)); RETURN NULL; END';"
+            "CREATE TRIGGER slow AFTER INSERT ON sync.correspondence_fact"
+            " REFERENCING NEW TABLE AS facts FOR EACH STATEMENT EXECUTE FUNCTION public.slow()");
+}
+
+static void make_facts_fast(void)
+{
+    run_sql("DROP FUNCTION IF EXISTS public.slow() CASCADE");
+}
+
+static void a_release_that_takes_too_long_is_made_smaller(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    hold_many(9001, 600);
+    insert_message(9001);
+    make_facts_slow();
+    sweep_until_done();
+    make_facts_fast();
+    assert_int_equal(count_of(HELD), 0);
+    assert_int_equal(count_of(APPLIED), 600);
+    assert_accounted();
+}
+
+/* The next record of the message adopts it, and would wait for ever for its own release. */
+static void a_record_whose_release_takes_too_long_releases_less(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    hold_many(9001, 600);
+    insert_message(9001);
+    make_facts_slow();
+    put(9001, STATUS_CONFIRMED, NINE);
+    apply_all(20);
+    make_facts_fast();
+    assert_int_equal(sync_ring_items(c->records), 0);
+    assert_true(count_of(HELD) < 600);
+    assert_accounted();
+}
+
 /* The next records of the messages adopt them, before a sweep does. */
 static void a_batch_that_adopts_too_much_is_made_smaller(void **state)
 {
@@ -883,6 +927,8 @@ int main(void)
         CASE(a_message_with_the_most_held_records_is_released),
         CASE(what_is_beyond_the_limit_of_holding_is_released_too),
         CASE(many_messages_at_once_are_released_in_parts),
+        CASE(a_release_that_takes_too_long_is_made_smaller),
+        CASE(a_record_whose_release_takes_too_long_releases_less),
         CASE(a_batch_that_adopts_too_much_is_made_smaller),
         CASE(what_was_parked_for_its_age_is_released_by_the_sweep),
         CASE(an_adoption_at_fault_keeps_no_other_and_no_ageing_waiting),
