@@ -183,7 +183,7 @@ static sync_status make_keys(struct deleg_batch *all, const struct columns *colu
     "k.key_id, k.key_uuid, k.kind, k.from_id, k.to_id, k.target, k.instance, k.variant,"           \
     " k.facilitator, k.version, k.effective, k.held_a3, k.open_set, k.open_version, k.left_set,"   \
     " k.restores_a2, k.restores_a3, k.restore_parked_a2, k.restore_parked_a3, k.a3_row_id,"        \
-    " k.a3_row_validfrom, k.refused"
+    " k.a3_row_validfrom, k.refused, k.a3_row_pos"
 enum column {
     KEY_ID,
     KEY_UUID,
@@ -207,6 +207,7 @@ enum column {
     ROW_ID,
     ROW_VALIDFROM,
     REFUSED,
+    ROW_POS,
 };
 
 /*
@@ -383,6 +384,7 @@ static sync_status key_read(struct deleg_batch *all, const struct sync_result *r
     key->effective = deleg_set_read(key, sync_result_array(result, row, EFFECTIVE));
     key->held_a3 = deleg_set_read(key, sync_result_array(result, row, HELD_A3));
     key->seen_a3 = key->held_a3; /* every write of a batch ends in its transaction */
+    key->a3_pos = sync_result_int8(result, row, ROW_POS);
     key->has_open = !sync_result_is_null(result, row, OPEN_SET);
     key->open_set = deleg_set_read(key, sync_result_array(result, row, OPEN_SET));
     key->open_version = sync_result_int8(result, row, OPEN_VERSION);

@@ -395,6 +395,7 @@ static void end_write(struct deleg_batch *all, struct deleg_write *write)
     } else if (write->through && write->wanted == 0) {
         slot->has_row = slot->has_row_id = false;
     }
+    slot->a3_known = write->through;
     delegation_written(deleg_key(slot), write->through);
 }
 

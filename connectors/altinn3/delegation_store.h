@@ -117,6 +117,7 @@ struct deleg_slot {
     bool due;                       /* sweep: to be settled … */
     struct delegation_cause cause;  /* … for this reason */
     struct deleg_slot *into;        /* merge: the key of the same parts under the new uuid */
+    bool a3_known;                  /* its row was written, or found as it is to be */
     bool a3_changed;                /* its row was written, or reported by a born event */
     bool a2_shows;                  /* our write added only what Altinn 2 shows itself (DL-109) */
     bool ours_only;                 /* a merged key: only what we wrote is removed */

@@ -21,7 +21,7 @@ static sync_status full(struct sync_error *err)
 
 struct keys {
     int64_t *ids, *versions, *open_versions, *row_times;
-    bool *no_open, *no_row, *no_row_id, *parked_a2, *parked_a3;
+    bool *no_open, *no_row, *no_row_id, *parked_a2, *parked_a3, *known;
     struct sync_uuid *row_ids;
     struct sync_bytes *effective, *hashes, *held_a3, *open_sets, *left_sets, *restores_a2;
     struct sync_bytes *restores_a3, *refused;
@@ -31,7 +31,8 @@ struct keys {
 static bool keys_take(struct sync_arena *arena, size_t n, struct keys *k)
 {
     int64_t **numbers[] = {&k->ids, &k->versions, &k->open_versions, &k->row_times};
-    bool **flags[] = {&k->no_open, &k->no_row, &k->no_row_id, &k->parked_a2, &k->parked_a3};
+    bool **flags[] = {&k->no_open,   &k->no_row,    &k->no_row_id,
+                      &k->parked_a2, &k->parked_a3, &k->known};
     struct sync_bytes **texts[] = {&k->effective, &k->hashes,      &k->held_a3,     &k->open_sets,
                                    &k->left_sets, &k->restores_a2, &k->restores_a3, &k->refused};
     bool fits = true;
@@ -97,6 +98,7 @@ static bool keys_add(struct sync_arena *arena, const struct deleg_slot *slot, st
     k->row_times[at] = slot->row_valid_us;
     k->no_row_id[at] = !slot->has_row || !slot->has_row_id;
     k->row_ids[at] = slot->row_id;
+    k->known[at] = slot->a3_known;
     return k->effective[at].data != NULL && k->hashes[at].data != NULL &&
            k->held_a3[at].data != NULL && k->restores_a2[at].data != NULL &&
            k->restores_a3[at].data != NULL && k->refused[at].data != NULL &&
@@ -104,7 +106,8 @@ static bool keys_add(struct sync_arena *arena, const struct deleg_slot *slot, st
            (!key->has_left || k->left_sets[at].data != NULL);
 }
 
-/* What left for Altinn 2 is the sender's business: here it can only have been seen. */
+/* What left for Altinn 2 is the sender's business: here it can only have been seen. The log is
+ * asked where it stands after the rows of Altinn 3 are locked: whoever was before us lies below. */
 static const struct sync_statement keys_statement = {
     "delegation_write_keys",
     "UPDATE sync.deleg_key k SET version = n.version, effective = n.effective::text[],"
@@ -114,12 +117,16 @@ static const struct sync_statement keys_statement = {
     "  left_at = CASE WHEN n.left_set IS NULL THEN NULL ELSE k.left_at END,"
     "  restores_a2 = n.restores_a2::timestamptz[], restores_a3 = n.restores_a3::timestamptz[],"
     "  restore_parked_a2 = n.parked_a2, restore_parked_a3 = n.parked_a3, a3_row_id = n.row_id,"
-    "  a3_row_validfrom = n.row_time, refused = n.refused::text[]"
+    "  a3_row_validfrom = n.row_time, refused = n.refused::text[],"
+    "  a3_row_pos = CASE WHEN n.known THEN (SELECT max(s.sequence_base)"
+    "   + (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8 FROM sync.source s"
+    "   WHERE s.name = '" DELEG_CAPTURE_ALTINN3 "') ELSE k.a3_row_pos END"
     " FROM unnest($1::int8[], $2::int8[], $3::text[], $4::bytea[], $5::text[], $6::int8[],"
     "  $7::text[], $8::text[], $9::text[], $10::text[], $11::bool[], $12::bool[], $13::uuid[],"
-    "  $14::timestamptz[], $15::text[]) AS n (key_id, version, effective, hash, held_a3,"
+    "  $14::timestamptz[], $15::text[], $16::bool[]) AS n (key_id, version, effective, hash, "
+    "held_a3,"
     "  open_version, open_set, left_set, restores_a2, restores_a3, parked_a2, parked_a3, row_id,"
-    "  row_time, refused)"
+    "  row_time, refused, known)"
     " WHERE k.key_id = n.key_id"};
 
 static sync_status write_rows(struct deleg_batch *all, struct deleg_asks *asks,
@@ -153,6 +160,7 @@ static sync_status write_rows(struct deleg_batch *all, struct deleg_asks *asks,
     sync_params_uuid_array(params, k->row_ids, k->no_row_id, k->count);
     sync_params_time_array(params, k->row_times, k->no_row, k->count);
     sync_params_text_array(params, k->refused, k->count);
+    sync_params_bool_array(params, k->known, NULL, k->count);
     return SYNC_OK;
 }
 

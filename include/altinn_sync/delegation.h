@@ -301,6 +301,7 @@ struct delegation_key {
     uint64_t effective;
     uint64_t held_a3; /* what Altinn 3 holds once our writes are through */
     uint64_t seen_a3; /* what it is known to hold: of reports and of writes that went through */
+    int64_t a3_pos;   /* order below which a report of Altinn 3 is older than our newest write */
     bool has_left;    /* a command may have taken effect and is not yet seen */
     uint64_t left_set;
     bool has_open; /* a command waits */

@@ -352,6 +352,30 @@ static void a_row_that_nobody_told_of_is_not_overwritten(void **state)
     assert_int_equal(ask("SELECT count(*) FROM sync.deleg_key WHERE held_a3 = '{read}'"), 1);
 }
 
+/*
+ * 1. A person gives and takes back in Altinn 3; the stream has not told it yet.
+ * 2. A grant of Altinn 2 writes the row: none is there.
+ * 3. The stream tells of 1. The person's revoke ends the older grant, and our row must go.
+ */
+static void what_our_write_overtook_says_nothing_about_the_row(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    run_sql("INSERT INTO sync.source (name, generation, sequence_base, updated_at)"
+            " VALUES ('altinn3-delegation', 1,"
+            " 1000 - (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::int8, now())");
+    one(world_rule(1, DELEGATION_GRANT, "Read", 10), "DL-20");
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignmentresource"), 1);
+    one(world_a3(5, DELEGATION_GRANT, "sign", 20), "DL-20");
+    one(world_a3(6, DELEGATION_REVOKE_ALL, "", 30), "DL-35");
+    assert_string_equal(effective_of(DELEGATION_SINGLE), "");
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignmentresource"), 0);
+    /* What comes later does: the row that is given now is theirs. */
+    one(world_a3(1LL << 40, DELEGATION_GRANT, "sign", 40), "DL-24");
+    assert_int_equal(ask("SELECT count(*) FROM sync.deleg_key WHERE held_a3 = '{sign}'"), 1);
+    assert_int_equal(ask("SELECT count(*) FROM dbo.assignmentresource"), 0);
+}
+
 static void a_merged_party_takes_its_keys_and_rows_along(void **state)
 {
     (void)state;
@@ -451,6 +475,7 @@ int main(void)
         CASE(what_was_parked_for_its_age_is_found_when_its_party_comes),
         CASE(death_ends_what_the_sweep_finds_and_what_comes_later),
         CASE(a_row_that_nobody_told_of_is_not_overwritten),
+        CASE(what_our_write_overtook_says_nothing_about_the_row),
         CASE(a_merged_party_takes_its_keys_and_rows_along),
         CASE(a_tick_raises_the_position_and_an_end_counts),
         CASE(a_tick_of_the_same_position_moves_its_time_alone),
