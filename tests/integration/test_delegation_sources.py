@@ -567,18 +567,16 @@ def two_readers_share_the_feed_where_a_link_for_live_is_known(stack):
         feed.add(41)
         wait_until("live does not wait", lambda: source_row(stack)[0] == 41, 30)
         check(41 in roles(stack, stream)[1], "the newest event is live")
-        check(stack.query_authorization("SELECT state, low_pos, high_pos FROM sync.backfill WHERE capture = %s", NAME)
-              == [("running", 9, 40)], "and the first load is under way")
-        stack.query_authorization("UPDATE sync.backfill SET state = 'paused' WHERE capture = %s", NAME)
+        wait_until("the first load is under way", lambda: stack.query_authorization(
+            "SELECT state, low_pos, high_pos FROM sync.backfill WHERE capture = %s", NAME) == [("running", 9, 40)], 30)
+        stack.query_authorization("UPDATE sync.backfill SET state = 'paused', updated_at = now() WHERE capture = %s", NAME)
+        wait_until("it is asked again whether it is paused", lambda: stack.query_authorization(
+            "SELECT now() > updated_at + interval '2 s' FROM sync.backfill WHERE capture = %s", NAME)[0][0], 30)
         with feed.lock:
             feed.pages.clear()
-            count = len([c for c in feed.calls if c.endswith("after=9")])
         feed.add(42)
         wait_until("live goes on", lambda: source_row(stack)[0] == 42, 30)
-        wait_until("a paused load is noticed", lambda: stack.query_authorization(
-            "SELECT low_pos FROM sync.backfill WHERE capture = %s", NAME)[0][0] in (9, 12, 15, 18, 21), 10)
-        low = stack.query_authorization("SELECT low_pos FROM sync.backfill WHERE capture = %s", NAME)[0][0]
-        check(low < 40 and count > 0, "it rests before its end")
+        check(stack.query_authorization("SELECT low_pos FROM sync.backfill WHERE capture = %s", NAME) == [(9,)], "a paused load rests")
         stack.query_authorization("UPDATE sync.backfill SET state = 'running' WHERE capture = %s", NAME)
         wait_until("and is done when it goes on", lambda: stack.query_authorization(
             "SELECT state, low_pos FROM sync.backfill WHERE capture = %s", NAME) == [("done", 40)], 30)
@@ -596,7 +594,7 @@ def rewind_feed(stack, highest):
 
 def killed_and_rewound_in_the_middle_nothing_is_lost_or_invented(stack):
     stream = forget_feed(stack)
-    world.start_altinn2(rate=size(60, 200), extra=["--late-seconds", "1.5", "--delay-seconds", "0.5", "--repeat-percent", "5",
+    world.start_altinn2(rate=size(40, 200), extra=["--late-seconds", "1.5", "--delay-seconds", "0.5", "--repeat-percent", "5",
                                                    "--page-size", "20"])
     start(stack)
     caller = Caller("kill", parties()[11])
@@ -609,7 +607,7 @@ def killed_and_rewound_in_the_middle_nothing_is_lost_or_invented(stack):
         start(stack)
     world.stop_acting()
     caller.end()
-    wait_until("everything is told", lambda: not any(world.state()[n] for n in ("pending", "unread")), 90)
+    wait_until("everything is told", lambda: not any(world.state()[n] for n in ("pending", "unread")), 300)
     events = dict(stack.query_authorization("SELECT event_id, action FROM altinn2delegations.event"))
     wait_until("the feed is read", lambda: source_row(stack)[0] == max(events), 60)
     seen = [r for t in ("backlog2", "altinn2") for r in records(stack, TOPICS[t]) if r["stream"] == stream]
