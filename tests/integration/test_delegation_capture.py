@@ -376,7 +376,7 @@ def the_whole_state_is_loaded_beside_live_however_often_it_is_killed(stack):
             stopped.wait(0.05)
     thread = threading.Thread(target=live)
     check(s.backfill("status", check=False).returncode == 4, "nothing was ever loaded")
-    check("tables" in s.backfill("start", "--reason", "test", "--rate", str(size(3000, 20000))).stdout, "it is ordered")
+    check("parts" in s.backfill("start", "--reason", "test", "--rate", str(size(3000, 20000))).stdout, "it is ordered")
     check(s.backfill("start", "--reason", "again", check=False).returncode == 5, "one at a time")
     snapshot_id = stack.query_authorization("SELECT DISTINCT snapshot_id::text FROM sync.backfill")[0][0]
     thread.start()
