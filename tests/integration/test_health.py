@@ -186,7 +186,7 @@ def a_process_that_stands_still_is_not_alive(stack):
     start(stack)
     stack.processes[TO3].signal(signal.SIGSTOP)
     try:
-        check(page(stack, TO3, "/livez")[0] == 0, "no answer")
+        wait_until("nobody answers", lambda: page(stack, TO3, "/livez")[0] == 0, 10)  # its threads stop one by one
     finally:
         stack.processes[TO3].signal(signal.SIGCONT)
     all_ready(stack)
