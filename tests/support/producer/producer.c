@@ -10,7 +10,7 @@
 
 #define LINE_BYTES_MAX (3 * 1024 * 1024) /* hex of a value that is just too large */
 #define ARENA_BYTES    (256 * 1024)
-#define DELIVERY_MS    30000
+#define DELIVERY_MS    120000 /* a broker that is killed or starved comes back within it */
 #define MARKS_MS       5000
 
 struct options {
