@@ -22,9 +22,9 @@
 #define RECORD_BYTES  1536
 #define WAITING_MAX   20000 /* held or parked records that are read; more count for all */
 /* How long before its place on the topic a record may have been captured: delivery.timeout.ms. */
-#define DELIVERY_US   120000000LL
-#define QUERY_MS      10000
-#define HEADERS       7
+#define DELIVERY_US 120000000LL
+#define QUERY_MS    10000
+#define HEADERS     7
 
 enum backlog { BACKLOG_PENDING, BACKLOG_RUNNING, BACKLOG_DONE };
 static const char *const backlogs[] = {"PENDING", "RUNNING", "DONE", NULL};
@@ -283,8 +283,8 @@ static sync_status read_waiting(struct delegation_watermark *w, struct sync_erro
     struct sync_params params = resolver_params(w->resolver);
     sync_params_int8(&params, WAITING_MAX);
     SYNC_RESULT result = {0};
-    sync_status status = resolver_exec_within(w->resolver, QUERY_MS, &waiting_statement, &params,
-                                              &result, err);
+    sync_status status =
+        resolver_exec_within(w->resolver, QUERY_MS, &waiting_statement, &params, &result, err);
     if (!sync_is_ok(status)) {
         return sync_wrap(err, "read what waits");
     }

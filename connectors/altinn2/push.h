@@ -37,10 +37,10 @@ struct push {
     void *memory; /* of the records; freed once they are produced, and with the place */
     struct sync_kafka_record *records; /* their tag is the place's business */
     size_t record_count;
-    bool confirm;       /* the stream thread wants it back when every record is stored */
-    int code;           /* of the answer when every record is stored */
-    char *body;         /* JSON of that answer, malloc'ed; NULL = none */
-    size_t outstanding; /* delivery reports that are due */
+    bool confirm;        /* the stream thread wants it back when every record is stored */
+    int code;            /* of the answer when every record is stored */
+    char *body;          /* JSON of that answer, malloc'ed; NULL = none */
+    size_t outstanding;  /* delivery reports that are due */
     bool failed, stored; /* stored: every report is in, and none failed */
 };
 

@@ -46,10 +46,9 @@ sync_command_run sync_cli_run, sync_cli_capture, sync_cli_capture_init, sync_cli
     sync_cli_capture_backfill, sync_cli_load, sync_cli_db_migrate, sync_cli_db_status,
     sync_cli_status, sync_cli_parked_list, sync_cli_parked_show, sync_cli_held_list,
     sync_cli_lanes_list, sync_cli_lanes_open, sync_cli_drift_list, sync_cli_drift_release,
-    sync_cli_pause, sync_cli_resume, sync_cli_doctor,
-    sync_cli_config_check, sync_cli_config_show, sync_cli_processors_list,
-    sync_cli_processors_describe, sync_cli_processors_new, sync_cli_topics_validate,
-    sync_cli_topics_apply, sync_cli_version, sync_cli_help;
+    sync_cli_pause, sync_cli_resume, sync_cli_doctor, sync_cli_config_check, sync_cli_config_show,
+    sync_cli_processors_list, sync_cli_processors_describe, sync_cli_processors_new,
+    sync_cli_topics_validate, sync_cli_topics_apply, sync_cli_version, sync_cli_help;
 
 extern const struct sync_command sync_commands[];
 extern const size_t sync_command_count;

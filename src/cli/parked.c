@@ -48,13 +48,20 @@ static void put_what(const struct sync_result *result, int row, int column,
  */
 
 static const struct waiting_column columns[] = {
-    {"SCOPE", 0, waiting_text},        {"TOPIC", 1, waiting_text},
-    {"#PARTITION", 2, waiting_number}, {"#OFFSET", 3, waiting_number},
-    {"KEY", 4, waiting_key},           {"RULE", 5, waiting_text},
-    {"CODE", 6, waiting_text},         {"FIELD", 7, waiting_text},
-    {"WHAT", 12, put_what},            {"WAITS_FOR", 11, waiting_missing},
-    {"SINCE", 8, waiting_time},        {"STATE", 9, put_state},
-    {"#ATTEMPTS", 10, waiting_number}, {NULL, 0, NULL},
+    {"SCOPE", 0, waiting_text},
+    {"TOPIC", 1, waiting_text},
+    {"#PARTITION", 2, waiting_number},
+    {"#OFFSET", 3, waiting_number},
+    {"KEY", 4, waiting_key},
+    {"RULE", 5, waiting_text},
+    {"CODE", 6, waiting_text},
+    {"FIELD", 7, waiting_text},
+    {"WHAT", 12, put_what},
+    {"WAITS_FOR", 11, waiting_missing},
+    {"SINCE", 8, waiting_time},
+    {"STATE", 9, put_state},
+    {"#ATTEMPTS", 10, waiting_number},
+    {NULL, 0, NULL},
 };
 
 int sync_cli_parked_list(struct sync_cli *cli, int argc, char **argv)

@@ -46,7 +46,7 @@ struct sync_config {
     char capture_altinn2_own_party_uuid[40]; /* a UUID; "" = none */
     int64_t capture_feed_poll_ms, capture_feed_overlap_ms;
     char capture_feed_start_link[SYNC_CONFIG_TEXT_MAX]; /* "" = the whole feed by one reader */
-    char bridge_base_url[SYNC_CONFIG_TEXT_MAX]; /* empty: no route to Altinn 2 */
+    char bridge_base_url[SYNC_CONFIG_TEXT_MAX];         /* empty: no route to Altinn 2 */
     char bridge_delegation_command_path[SYNC_CONFIG_TEXT_MAX]; /* empty: no such endpoint */
     int64_t bridge_timeout_ms, bridge_connections_max;
     char bridge_token_file[SYNC_CONFIG_TEXT_MAX];

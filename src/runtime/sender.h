@@ -20,12 +20,12 @@ struct sync_sender_options {
     const char *scope, *topic, *target;
     const struct sync_lane_store *lane;
     const struct sync_config *config; /* for lane; lives as long as the sender. NULL = none */
-    const char *base_url;    /* "http://127.0.0.1:8082" */
-    const char *token_file;  /* bearer token, read again after a 401; "" or NULL = none */
-    int timeout_ms;          /* of one call; 0 = SYNC_BRIDGE_TOTAL_MS */
-    int in_flight_max;       /* 0 = SYNC_LANE_IN_FLIGHT_MAX */
-    int64_t echo_expected_s; /* 0 = SYNC_ECHO_EXPECTED_S */
-    uint64_t seed;           /* of the jitter */
+    const char *base_url;             /* "http://127.0.0.1:8082" */
+    const char *token_file;           /* bearer token, read again after a 401; "" or NULL = none */
+    int timeout_ms;                   /* of one call; 0 = SYNC_BRIDGE_TOTAL_MS */
+    int in_flight_max;                /* 0 = SYNC_LANE_IN_FLIGHT_MAX */
+    int64_t echo_expected_s;          /* 0 = SYNC_ECHO_EXPECTED_S */
+    uint64_t seed;                    /* of the jitter */
 };
 
 /* Since the start, for tests and the drain's log line. */

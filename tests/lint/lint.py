@@ -227,9 +227,15 @@ def check_documents():
                 findings["documents"].append(f"{path}: there is no {name}: name one that a reader can open")
 
 
+def check_format():
+    done = subprocess.run(["clang-format", "--dry-run", "--Werror", *SOURCES], capture_output=True, text=True, check=False)
+    paths = {os.path.relpath(line.split(":", 1)[0], ROOT) for line in done.stderr.split("\n") if "[-Wclang-format-violations]" in line}
+    findings["format"].extend(f"{path}: run ./run fmt" for path in sorted(paths))
+
+
 def main():
     for check in (check_includes, check_core_symbols, check_functions, check_contracts, check_text, check_places, check_alarms,
-                  check_documents):
+                  check_documents, check_format):
         check()
     for kind, items in sorted(findings.items()):
         for item in items:
@@ -238,7 +244,7 @@ def main():
         print(f"FIGURE {figure}")
     names = ["third-party headers", "layering", "core symbols", "function length", "parameters", "assertion density",
              "contracts", "width", "comments", "goto", "sleeps", "first comment", "unfinished", "sql", "rule ids",
-             "alarm lines", "rules page", "traces of rules", "documents"]
+             "alarm lines", "rules page", "traces of rules", "documents", "format"]
     failed = sum(1 for name in names if findings.get(name))
     print(f"{len(names) - failed} passed, {failed} failed")
     return 1 if failed else 0

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "../../connectors/altinn2/delegation_answer.h"
 #include "../../connectors/altinn2/call_events.h"
+#include "../../connectors/altinn2/delegation_answer.h"
 #include "../../connectors/altinn2/delegation_repeats.h"
 #include "../../connectors/altinn2/rule_id.h"
 #include "runtime/json.h"

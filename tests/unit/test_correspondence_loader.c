@@ -185,7 +185,7 @@ static void wrong_lines_name_their_field(void **state)
         {"{" MESSAGE ",\"properties\":{\"a\":1}}", SYNC_CODE_FIELD_RANGE, "properties"},
         {"{" MESSAGE ",\"properties\":[]}", SYNC_CODE_FIELD_RANGE, "properties"},
         {"{" MESSAGE ",\"properties\":{\"1\":\"\",\"2\":\"\",\"3\":\"\",\"4\":\"\",\"5\":\"\","
-                     "\"6\":\"\",\"7\":\"\","
+         "\"6\":\"\",\"7\":\"\","
          "\"8\":\"\",\"9\":\"\",\"10\":\"\",\"11\":\"\"}}",
          SYNC_CODE_FIELD_RANGE, "properties"},
     };
