@@ -340,15 +340,17 @@ def judge(stack, resources, with_endpoint=True):
     parked = parked_restores(stack)
     differ = {key: sets for key, sets in differences(shown2, shown3, mapping).items() if key_uuid(key) not in parked}
     result = Result()
+    told2 = shown2
     if with_endpoint:
         result.add("rights differ", [(key, sorted(here), sorted(there)) for key, (here, there) in differ.items()])
     else:
         waiting = no_route(stack)
         result.add("differs, and nothing says so", [(k, sorted(h), sorted(t)) for k, (h, t) in differ.items() if key_uuid(k) not in waiting])
+        told2 = {key: actions for key, actions in shown2.items() if key_uuid(key) not in waiting}  # of the others Altinn 2 was not told
         known = {key_uuid(key) for key in differ}
         result.add("said to differ, and does not", [key for key in waiting if key not in known and key not in parked])
     exempt = {key for key in {*shown2, *shown3} if key_uuid(key) in parked}
-    result.add("resurrected", resurrected(shown2, shown3, acts2, acts3))
+    result.add("resurrected", resurrected(told2, shown3, acts2, acts3))
     result.add("lost", lost(shown3, acts2, acts3, mapping, exempt) if with_endpoint else [])
     result.add("row of Altinn 3 without its document", blind)
     result.add("history that overlaps", overlaps(stack))
