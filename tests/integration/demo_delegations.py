@@ -3,12 +3,11 @@ from delegation_world import CONSUMERS, DelegationWorld
 from harness import outcomes
 
 PARTIES, RESOURCES, KEYS = 60, 20, 600
-FEED = {"capture": {"feed_poll_ms": 500, "feed_overlap_ms": 5000}}  # the real feed is slower, and is asked every two minutes
 
 
 def start(stack, seed):
     """A population in the home authorization, the captures and consumers of delegations."""
-    world = DelegationWorld(stack, parties=PARTIES, resources=RESOURCES, keys=KEYS, seed=seed, options=FEED)
+    world = DelegationWorld(stack, parties=PARTIES, resources=RESOURCES, keys=KEYS, seed=seed)
     world.prepare()
     world.start_loop()
     return world
