@@ -137,9 +137,8 @@ static sync_status update_facts(struct write_batch *all, struct sync_error *err)
                                        " FROM unnest($1::int4[], $2::int2[], $3::uuid[], "
                                        "$4::int8[], $5::bool[], $6::bool[], $7::bool[])"
                                        "  AS n (id, kind, party, second, in_a2, in_a3, refused)"
-                                       " WHERE f.altinn2_id = ANY ($1) AND f.altinn2_id = n.id"
-                                       "  AND f.kind = n.kind AND f.party_uuid = n.party"
-                                       "  AND f.second = n.second"};
+                                       " WHERE f.altinn2_id = n.id AND f.kind = n.kind"
+                                       "  AND f.party_uuid = n.party AND f.second = n.second"};
     struct fact_columns c = {0};
     struct sync_params *params = NULL;
     sync_status status = add_call(all, &statement, is_updated, "changed facts", &c, &params, err);

@@ -1,7 +1,8 @@
 /*
  * Entity rows of a batch; they are locked. Most batches only raise what facts raise, so that goes
  * in a statement of its own with half the columns: each array costs the server as much as a column
- * it writes.
+ * it writes. The rows join by their key alone: "key = ANY ($1)" beside the join makes the server
+ * compare every row with every element.
  */
 #include "correspondence_write.h"
 
@@ -130,7 +131,7 @@ static sync_status update_states(struct write_batch *all, bool whole, struct syn
     static const struct sync_statement raised_statement = {
         "correspondence_update",
         "UPDATE sync.correspondence c SET" RAISED " FROM unnest(" RAISED_ARRAYS
-        ") AS n (" RAISED_NAMES ") WHERE c.altinn2_id = n.id AND c.altinn2_id = ANY ($1)"};
+        ") AS n (" RAISED_NAMES ") WHERE c.altinn2_id = n.id"};
     static const struct sync_statement whole_statement = {
         "correspondence_update_whole",
         "UPDATE sync.correspondence c SET" RAISED
@@ -141,7 +142,7 @@ static sync_status update_states(struct write_batch *all, bool whole, struct syn
         " FROM unnest(" RAISED_ARRAYS ", $13::int2[], $14::uuid[], $15::int2[], $16::timestamptz[],"
         "  $17::bool[], $18::bool[], $19::bool[], $20::int2[])"
         " AS n (" RAISED_NAMES ", mapping, altinn3_id, gate, visible_at, dlg_opened, dlg_confirmed,"
-        "  dlg_deleted, dlg_label) WHERE c.altinn2_id = n.id AND c.altinn2_id = ANY ($1)"};
+        "  dlg_deleted, dlg_label) WHERE c.altinn2_id = n.id"};
     struct state_columns c = {0};
     size_t count = 0;
     for (size_t i = 0; i < all->message_count; i++) {

@@ -10,12 +10,19 @@
 
 #include <stdio.h>
 
+/*
+ * Found key by key, then changed by id: joined, the keys would be compared with each other. The
+ * states are in the words of the index by key, and of no other, so that no plan reads the lane; of
+ * the row that is changed they fit no index.
+ */
 static const struct sync_statement skip_rows = {
     "outbox_skip",
-    "UPDATE sync.outbox AS o SET state = 3, ended_at = $4"
-    " FROM unnest($1::text[], $2::text[], $3::text[]) AS w (entity_key, target, kept)"
-    " WHERE o.entity_key = w.entity_key AND o.entity_key = ANY ($1) AND o.state IN (0, 6)"
-    " AND o.target = w.target AND o.name <> w.kept"};
+    "UPDATE sync.outbox AS o SET state = 3, ended_at = $4 WHERE o.state + 0 IN (0, 6)"
+    " AND o.effect_id = ANY (ARRAY(SELECT e.effect_id"
+    "  FROM unnest($1::text[], $2::text[], $3::text[]) AS w (entity_key, target, kept)"
+    "  CROSS JOIN LATERAL (SELECT x.effect_id FROM sync.outbox AS x"
+    "   WHERE x.entity_key = w.entity_key AND x.state IN (0, 1, 6) AND x.state <> 1"
+    "   AND x.target = w.target AND x.name <> w.kept OFFSET 0) AS e))"};
 
 /*
  * A second insert of an id does nothing, unless it revives an effect that was parked, closed or had
@@ -45,17 +52,16 @@ static const struct sync_statement insert_rows = {
     " OR outbox.state = 4 AND excluded.state = 5"
     " RETURNING state, target, partition, entity_key, not_before <= $12"};
 
-/*
- * A new effect must not wait behind a look-up that failed: those not sent yet are due at once. Key
- * and target name the lane. The states are in the words of the index by key, and of no other, so
- * that no plan reads the lane.
- */
+/* A new effect must not wait behind a look-up that failed: those not sent yet are due at once. Key
+ * and target name the lane. */
 static const struct sync_statement hurry_rows = {
     "outbox_hurry", "UPDATE sync.outbox AS o SET not_before = $3"
-                    " FROM unnest($1::text[], $2::text[]) AS k (entity_key, target)"
-                    " WHERE o.entity_key = ANY ($1) AND o.entity_key = k.entity_key"
-                    " AND o.target = k.target AND o.state IN (0, 1, 6) AND o.state < 1"
-                    " AND o.attempt = 0 AND o.not_before > $3"};
+                    " WHERE o.state + 0 = 0 AND o.attempt = 0 AND o.effect_id = ANY (ARRAY("
+                    "  SELECT e.effect_id FROM unnest($1::text[], $2::text[])"
+                    "   AS k (entity_key, target) CROSS JOIN LATERAL (SELECT x.effect_id"
+                    "   FROM sync.outbox AS x WHERE x.entity_key = k.entity_key"
+                    "   AND x.target = k.target AND x.state IN (0, 1, 6) AND x.state < 1"
+                    "   AND x.attempt = 0 AND x.not_before > $3 OFFSET 0) AS e))"};
 
 static sync_status effect_take(struct apply *apply, const struct sync_record *record,
                                const struct sync_entity *owner, const struct sync_effect *effect,
