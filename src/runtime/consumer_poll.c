@@ -26,6 +26,7 @@ struct poll {
     bool describing;                   /* an assignment whose topic is still to be asked about */
     struct consumer_assignment assignment;
     bool asking[CONSUMER_PLACES_MAX]; /* marks still to be asked for */
+    bool asks;                        /* any of them: one look a record, not one a place */
     bool holding;                     /* event holds a record that found no room */
     struct sync_kafka_event event;
     int64_t full_since_us, unknown_since_us, moved_at_us, second_at_us, busy_until_us;
@@ -78,6 +79,7 @@ static void on_command(struct poll *p, const struct consumer_command *command)
         break;
     case COMMAND_MARKS:
         p->asking[command->place] = true;
+        p->asks = true;
         break;
     case COMMAND_DROP:
         p->reading[command->place] = false;
@@ -223,6 +225,9 @@ static void describe(struct poll *p)
 
 static void ask_marks(struct poll *p)
 {
+    if (!p->asks) {
+        return;
+    }
     for (int32_t i = 0; i < p->c->place_end; i++) {
         struct consumer_event event = {
             .type = EVENT_MARKS, .generation = p->generation, .place = i};
@@ -238,6 +243,7 @@ static void ask_marks(struct poll *p)
         p->asking[i] = false;
         send_event(p, &event, sizeof event);
     }
+    p->asks = false;
 }
 
 /* Records ------------------------------------------------------------------------------------- */
