@@ -6,12 +6,11 @@ their own, since each capture listens at its own address and the bridge of the s
 import json
 import os
 import signal
-import time
 import urllib.request
 
 import delegation_checker
 from delegation_acts import Altinn2, Altinn3
-from harness import BUILD, ROOT, check, free_port, wait_until
+from harness import BUILD, ROOT, check, free_port, run_dry, wait_until
 import delegations  # noqa: E402 of dev/, known from harness on
 
 TOPICS = {"altinn2": "altinn2.delegation.v1", "altinn3": "altinn3.delegation.v1", "sys": "sync.delegation-sys.v1",
@@ -162,15 +161,7 @@ class DelegationWorld:
 
     def finish(self, seconds=60):
         """Waits by condition until the loop is dry and both sides are equal; returns the last table of differences."""
-        end = time.monotonic() + seconds
-        while True:
-            open_work = self.outstanding()
-            result = None if open_work else self.judge()
-            if result is not None and result.differences() == 0 and not self.outstanding():
-                return result, ""
-            if time.monotonic() > end:
-                return result or self.judge(), open_work
-            time.sleep(0.5)
+        return run_dry(self.outstanding, self.judge, seconds)
 
 
 def must_be_equal(world, seconds):

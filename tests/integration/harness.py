@@ -155,6 +155,22 @@ class Bridge:
         return [c["eventType"] for c in self.calls if c["correspondenceId"] == a2_id]
 
 
+def run_dry(outstanding, compare, seconds):
+    """Waits until nothing is left to do and both sides are equal; returns the last table of differences, and what is left to do."""
+    result, open_work = None, ""
+
+    def equal():
+        nonlocal result, open_work
+        open_work = outstanding()
+        result = None if open_work else compare()
+        return result is not None and result.differences() == 0 and not outstanding()
+    try:
+        wait_until("both sides are equal", equal, seconds, every=0.5)
+    except Failed:
+        return result or compare(), open_work
+    return result, ""
+
+
 def outcomes(stack, scope, query=None):
     """Outcome counts of a scope, by name. query: of its home, when that is another than correspondence."""
     names = ("applied", "duplicate", "stale", "echo", "held", "parked")

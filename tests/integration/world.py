@@ -6,11 +6,10 @@ simulator, some never come.
 import json
 import os
 import signal
-import time
 import urllib.request
 
 import checker
-from harness import BUILD
+from harness import BUILD, run_dry
 
 
 class World:
@@ -116,15 +115,7 @@ class World:
 
     def finish(self, seconds=60):
         """Waits by condition until the loop is dry and both sides are equal; returns the last table of differences."""
-        end = time.monotonic() + seconds
-        while True:
-            open_work = self.outstanding()
-            result = None if open_work else self.drift()
-            if result is not None and result.differences() == 0 and not self.outstanding():
-                return result, ""
-            if time.monotonic() > end:
-                return result or self.drift(), open_work
-            time.sleep(0.5)
+        return run_dry(self.outstanding, self.drift, seconds)
 
     def hops(self):
         """Most requests for one message and kind that changed Altinn 2: must be at most 1."""
