@@ -446,6 +446,7 @@ def trickle(options):
             results.append((way, load, machine))
         if "rows" in options.ways:
             bench.read_bridge(bridge)
+        stack.query("ANALYZE")  # else the questions below may join each row with each
         print(f"\n{'rate ' + str(options.rate) + '/s':<{TITLE_WIDTH}} {'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'events':>8}")
         for result in results:
             bench.print_way(*result)
