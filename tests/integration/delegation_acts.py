@@ -45,9 +45,9 @@ class Altinn2:
         return self.stack.query_authorization("""SELECT max(id) FROM altinn2delegations.held WHERE kind = 1 AND
             (from_party, to_party, target, instance) = (%s, %s, %s, %s)""", giver, receiver, resource, instance)[0][0]
 
-    def take_message(self, giver, receiver, resource, instance, rule, at):
-        self.change("take", 1, giver, receiver, resource, instance, 0, None, "%s, 1, 0, %s, to_timestamp(%s), 0, 0",
-                    ([str(rule)], USER_FIRST + giver + 1, at))
+    def take_message(self, giver, receiver, resource, instance, rule, at, actor=USER):
+        self.change("take", 1, giver, receiver, resource, instance, 0, None, "%s, 1, %s, %s, to_timestamp(%s), 0, 0",
+                    ([str(rule)], actor, USER_FIRST + giver + 1, at))
 
     def give_role(self, giver, receiver, role, at, facilitator=0):
         self.change("give", 2, giver, receiver, role, "", facilitator, None, "ARRAY['*'], 0, %s, to_timestamp(%s), 0, 0",

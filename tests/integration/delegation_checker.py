@@ -118,10 +118,21 @@ class Acts:
 
     def __init__(self):
         self.grants = defaultdict(dict)   # (key, action): {name of the grant: (stamped, refused_until)}
+        self.actions = defaultdict(set)   # key: actions that were ever granted
         self.cuts = defaultdict(list)     # (key, action or "*"): [(earliest, latest)]
+
+    def grant(self, key, action, name, stamped, refused_until):
+        self.grants[(key, action)][name] = (stamped, refused_until)
+        self.actions[key].add(action)
 
     def cut_of(self, key, action):
         return self.cuts[(key, action)] + self.cuts[(key, "*")]
+
+    def end(self, key, gone, left, names_nothing):
+        """A side took away the last that it showed of an action: older grants that it no longer showed end with it (DL-39)."""
+        for action in self.actions[key] - left:
+            if action in gone or (names_nothing and not left):
+                self.grants[(key, action)].clear()
 
 
 def acts_of_altinn2(stack, mapping):
@@ -144,7 +155,7 @@ def acts_of_altinn2(stack, mapping):
         if granted:
             shown[key][name] = gives
             for action in gives if actor == 0 else ():
-                acts.grants[(key, action)][name] = (at, max(last_revoke.get(k, at - 1) for k in ((key, name), key)))
+                acts.grant(key, action, name, at, max(last_revoke.get(k, at - 1) for k in ((key, name), key)))
             continue
         shown[key].pop(name, None)
         last_revoke[(key, name)] = latest
@@ -153,8 +164,11 @@ def acts_of_altinn2(stack, mapping):
         for action in gives if actor < 2 else ():
             acts.grants[(key, action)].pop(name, None)
         same = place + 1 < len(rows) and rows[place + 1][13] == told and not rows[place + 1][8] and kind == 0
-        if actor == 0 and not same:  # the last right that one report names
-            cut(acts, shown[key], key, gone_of(rows, place, mapping), (min(at, pushed or at), latest), kind == 1 or op == 2)
+        if actor < 2 and not same:  # the last right that one report names
+            gone, left = gone_of(rows, place, mapping), set().union(*shown[key].values())
+            acts.end(key, gone, left, kind == 1 or op == 2)
+            if actor == 0:
+                cut(acts, key, gone, left, (min(at, pushed or at), latest), kind == 1 or op == 2)
     return acts
 
 
@@ -170,8 +184,7 @@ def gone_of(rows, place, mapping):
     return out
 
 
-def cut(acts, shown, key, gone, times, names_nothing):
-    left = set().union(*shown.values()) if shown else set()
+def cut(acts, key, gone, left, times, names_nothing):
     for action in gone - left:
         acts.cuts[(key, action)].append(times)
     if names_nothing and not left:
@@ -225,6 +238,7 @@ def acts_of_altinn3(stack):
             if deleted_by is not None:
                 if deleted_by != IDENTITY:
                     born(acts, key, before, set(), ended, deleted_by in HUMAN_SYSTEMS)
+                    acts.end(key, before, set(), True)
                     if deleted_by in HUMAN_SYSTEMS:
                         acts.cuts[(key, "*")].append((ended, ended + MARGIN))
                 before = set()
@@ -233,7 +247,7 @@ def acts_of_altinn3(stack):
 
 def born(acts, key, before, now, at, human):
     for action in now - before:
-        acts.grants[(key, action)]["row"] = (at, at - 1)
+        acts.grant(key, action, "row", at, at - 1)
     for action in before - now:
         acts.grants[(key, action)].pop("row", None)
         if human:

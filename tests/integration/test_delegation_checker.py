@@ -135,6 +135,29 @@ def a_grant_that_stands_must_show(stack):
     must_see(stack, "lost")
 
 
+def a_grant_that_its_side_no_longer_showed_ends_with_the_last_one(stack):
+    """DL-39: the sync replaced a person's rule in Altinn 2 by one of its own, and a person takes that away."""
+    world, other = plant(stack), MESSAGE.replace("7", "8")
+    a2, a3 = world.altinn2, world.altinn3
+    rule = a2.give_message(F, K, MESSAGES, other, ["read"], T)
+    a3.set_actions(F, K, MESSAGES, {"read"}, T + 1, instance=other, system=IDENTITY)
+    a2.take_message(F, K, MESSAGES, other, rule, T + 5, actor=BRIDGE)
+    rule = a2.give_message(F, K, MESSAGES, other, ["read"], T + 5, actor=BRIDGE)
+    must_see(stack)
+    a2.take_message(F, K, MESSAGES, other, rule, T + 10)
+    must_see(stack, "resurrected", "rights differ")
+    a3.set_actions(F, K, MESSAGES, set(), None, instance=other, system=IDENTITY)
+    must_see(stack)
+
+
+def a_grant_that_altinn3_no_longer_showed_ends_with_its_row(stack):
+    world, other = plant(stack), MESSAGE.replace("7", "8")
+    world.altinn3.set_actions(F, K, MESSAGES, {"read", "sign"}, T, instance=other)
+    world.altinn3.set_actions(F, K, MESSAGES, {"sign"}, None, instance=other, system=IDENTITY)
+    world.altinn3.set_actions(F, K, MESSAGES, set(), None, instance=other, system=CLEAN_UP)
+    must_see(stack)
+
+
 def a_row_without_its_document_is_seen(stack):
     plant(stack)
     stack.query_authorization("DELETE FROM sync.policy_document WHERE instance IS NOT NULL")
@@ -201,6 +224,7 @@ if __name__ == "__main__":
     run([equal_sides_have_no_difference, a_right_that_one_side_lost_is_seen, a_right_too_many_is_seen,
          an_action_that_only_one_side_knows_is_no_difference, what_a_user_took_back_in_altinn2_must_not_show,
          what_a_user_took_away_in_altinn3_must_not_show, what_a_job_took_away_may_come_back, a_grant_that_stands_must_show,
-         a_row_without_its_document_is_seen, history_that_runs_backwards_is_seen, calls_out_of_order_are_seen,
+         a_grant_that_its_side_no_longer_showed_ends_with_the_last_one,
+         a_grant_that_altinn3_no_longer_showed_ends_with_its_row, a_row_without_its_document_is_seen, history_that_runs_backwards_is_seen, calls_out_of_order_are_seen,
          a_call_that_gives_after_the_end_is_seen, without_a_route_exactly_the_waiting_commands_differ,
          a_record_without_an_outcome_is_seen], "delegation-checker", broker="none")
