@@ -27,12 +27,12 @@
 #define STATS_EVERY_US (5000 * 1000LL)   /* gauges: counting reads every open row */
 #define STATS_REST     100               /* and at most one part in so many of the thread's time */
 #define STOP_PROBE_US  (60 * 1000000LL)  /* a stopped lane tries a newly read token so often */
-#define ARENA_BYTES    (2 * 1024 * 1024) /* one round of SYNC_LANE_KEYS_MAX effects */
+#define ARENA_BYTES    (8 * 1024 * 1024) /* one round of SYNC_LANE_KEYS_MAX effects */
 #define FAILING_MAX    1024              /* keys whose failures are counted */
 /* While more is due, done marks may wait for others, to share a commit. What is lost with the
  * process is sent again, as after any crash before its mark. */
 #define FINISH_COUNT (SYNC_LANE_KEYS_MAX / 2)
-#define FINISH_US    (10 * 1000LL)
+#define FINISH_US    (20 * 1000LL)
 #define URL_MAX      1280
 #define BODY_MAX     4096 /* a request is a handful of numbers */
 
@@ -98,7 +98,6 @@ struct sync_sender {
     int64_t ended_us; /* when the first of them was answered */
     bool ended_badly; /* one of them is not just done */
     struct sync_due due;
-    bool view_full; /* the last look found as many keys as it may */
     struct sync_breaker breaker;
     struct failing failing[FAILING_MAX];
     uint64_t seed;
@@ -354,7 +353,11 @@ static void add_due(struct sync_sender *sender, const struct sync_due_key *key)
     sender->look_wanted = sender->look_wanted || !added; /* the look finds it again */
 }
 
-/* Takes the notes over. Returns whether somebody woke us. */
+/*
+ * Takes the notes over. Returns whether somebody woke us. While a look is wanted no hint counts:
+ * with hints the list would never be empty, and what had none would wait until the flood ends. The
+ * look finds both, the longest due first.
+ */
 static bool take_notes(struct sync_sender *sender, bool *ret_stopping)
 {
     pthread_mutex_lock(&sender->lock);
@@ -364,7 +367,7 @@ static bool take_notes(struct sync_sender *sender, bool *ret_stopping)
     sender->paused = sender->pausing;
     memcpy(sender->partitions, sender->owned, sender->owned_count * sizeof sender->owned[0]);
     sender->mine.count = sender->owned_count;
-    for (size_t i = 0; i < sender->hint_count; i++) {
+    for (size_t i = 0; i < sender->hint_count && !woken && !sender->look_wanted; i++) {
         if (is_mine(sender, sender->hints[i].partition)) {
             add_due(sender, &sender->hints[i]);
         }
@@ -921,7 +924,7 @@ static void look(struct sync_sender *sender, int64_t now_us)
     }
     sender->target_state = view.target;
     sync_due_clear(&sender->due);
-    sender->view_full = view.key_count == SYNC_LANE_VIEW_KEYS_MAX;
+    sender->look_wanted = view.key_count == SYNC_LANE_VIEW_KEYS_MAX; /* there are more */
     for (size_t i = 0; i < view.key_count; i++) {
         struct sync_due_key key;
         if (sync_due_key_of(view.keys[i].partition, view.keys[i].key, &key)) {
@@ -999,7 +1002,8 @@ static void send_turn(struct sync_sender *sender, int64_t now_us)
         show_state(sender, now_us);
         return;
     }
-    if (is_drained(sender) && (sender->look_wanted || now_us >= sender->next_look_us)) {
+    sender->look_wanted = sender->look_wanted || now_us >= sender->next_look_us;
+    if (is_drained(sender) && sender->look_wanted) {
         look(sender, now_us);
     }
     if (sender->target_state == SYNC_TARGET_CLOSED) {
@@ -1008,7 +1012,7 @@ static void send_turn(struct sync_sender *sender, int64_t now_us)
     }
     size_t max = room(sender, now_us);
     while (max > 0 && sync_due_left(&sender->due) > 0 && take_round(sender, max)) {
-        if (sync_due_left(&sender->due) == 0 && sender->view_full) {
+        if (sync_due_left(&sender->due) == 0 && sender->look_wanted) {
             look(sender, now_us);
         }
         max = room(sender, now_us);

@@ -59,8 +59,9 @@ static struct {
     int first_code, first_count; /* the first so many answers differ */
     struct sync_http_request *kept[CALLS_MAX];
     size_t kept_count;
-    char token[40];  /* wanted; "" = none */
-    char poison[40]; /* a body with this text is answered 500; "" = none */
+    char token[40];           /* wanted; "" = none */
+    char poison[40];          /* a body with this text is answered 500; "" = none */
+    int32_t flood, flood_end; /* each call brings a hint of the next of these messages */
 } bridge = {.lock = PTHREAD_MUTEX_INITIALIZER, .code = 200};
 
 static int next_code(const struct sync_http_request *request)
@@ -91,11 +92,19 @@ static void handle(struct sync_http_request *request, void *context)
         snprintf(bridge.calls[bridge.count].key, sizeof bridge.calls[0].key, "%s", key ? key : "");
         bridge.count++;
     }
+    int32_t flooded = bridge.flood < bridge.flood_end ? bridge.flood++ : 0;
     int code = next_code(request);
     if (code == -1) {
         bridge.kept[bridge.kept_count++] = request;
     }
     pthread_mutex_unlock(&bridge.lock);
+    if (flooded != 0) {
+        char text[16];
+        (void)snprintf(text, sizeof text, "%d", (int)flooded);
+        struct sync_lane_hint hint = {
+            .target = "altinn2", .key = sync_bytes_text(text), .due = true};
+        sync_sender_hint(world.sender, &hint, 1);
+    }
     if (code == 0) {
         sync_http_drop(request);
     } else if (code > 0) {
@@ -280,6 +289,7 @@ static int begin(void **state)
     bridge.count = bridge.kept_count = 0;
     bridge.code = 200;
     bridge.first_count = bridge.retry_after_s = 0;
+    bridge.flood = bridge.flood_end = 0;
     bridge.token[0] = bridge.poison[0] = '\0';
     pthread_mutex_unlock(&bridge.lock);
     return 0;
@@ -1063,6 +1073,46 @@ static void more_hints_than_fit_lose_no_effect(void **state)
     assert_int_equal(counters.calls, COUNT);
 }
 
+/* Where the call with this text stands among all; they have all been made. */
+static size_t place_of_call(const char *text)
+{
+    size_t place = 0;
+    pthread_mutex_lock(&bridge.lock);
+    while (place < bridge.count && strstr(bridge.calls[place].body, text) == NULL) {
+        place++;
+    }
+    pthread_mutex_unlock(&bridge.lock);
+    return place;
+}
+
+/* Hints come as fast as calls are answered, so that the list of keys is never empty. */
+static void what_had_no_room_for_its_hint_does_not_wait_for_the_end_of_a_flood(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    enum { COUNT = SYNC_DUE_HINTS_MAX + 1, FIRST = 2000, FLOOD = 200 };
+    static struct sync_lane_hint hints[COUNT];
+    static char texts[COUNT][8];
+    make_sender(NULL);
+    for (int i = 0; i < COUNT + FLOOD; i++) {
+        message(FIRST + i);
+        act(FIRST + i, 4, P, 1000);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        (void)snprintf(texts[i], sizeof texts[i], "%d", FIRST + i);
+        hints[i] = (struct sync_lane_hint){
+            .target = "altinn2", .key = sync_bytes_text(texts[i]), .due = true};
+    }
+    bridge.flood = FIRST + COUNT;
+    bridge.flood_end = FIRST + COUNT + FLOOD;
+    sync_sender_hint(world.sender, hints, COUNT);
+    run_sender();
+    wait_for(COUNT + FLOOD, "SELECT count(*) FROM sync.outbox WHERE state = 2");
+    char last[16];
+    (void)snprintf(last, sizeof last, "%d", FIRST + COUNT + FLOOD - 1);
+    assert_true(place_of_call(texts[COUNT - 1]) < place_of_call(last));
+}
+
 /* Taken ahead of a free line, then the lane closed: no call was made, so none counts. */
 static void what_was_taken_and_not_called_counts_no_attempt(void **state)
 {
@@ -1157,6 +1207,7 @@ int main(void)
         lane_test(an_effect_that_is_withdrawn_meanwhile_is_not_sent),
         lane_test(a_hint_is_followed_once_and_what_is_not_ours_is_passed_over),
         lane_test(more_hints_than_fit_lose_no_effect),
+        lane_test(what_had_no_room_for_its_hint_does_not_wait_for_the_end_of_a_flood),
         lane_test(what_was_taken_and_not_called_counts_no_attempt),
         cmocka_unit_test(a_sender_with_a_wrong_address_or_token_file_is_not_made),
     };
