@@ -165,7 +165,7 @@
     1000 /* sequence numbers reserved at once: one commit per so many events */
 #define SYNC_ROUTE_TARGETS_MAX    4 /* each is a send thread and a connection */
 #define SYNC_ROUTE_INPUTS_MAX     4 /* topics that one consumer reads */
-#define SYNC_LANE_KEYS_MAX        256 /* effects taken in one transaction; 64 made a tenth fewer calls */
+#define SYNC_LANE_KEYS_MAX        256 /* effects of one transaction; 64: a tenth fewer calls */
 #define SYNC_LANE_IN_FLIGHT_MAX   16
 #define SYNC_ECHO_EXPECTED_S      (24 * 3600)
 #define SYNC_EFFECT_ATTEMPTS_PARK 10 /* CS-57, over at least … */
