@@ -344,10 +344,11 @@ static sync_status check_order(struct deleg_batch *all, const struct deleg_write
 {
     for (size_t i = 0; i < writes->count; i++) {
         const struct deleg_write *write = &writes->items[i];
-        if (!is_changed(write) || write->row.valid_us < all->batch->now_us) {
+        bool is_later = write->row.valid_us >= all->batch->now_us;
+        if (!is_changed(write) || !(is_later || write->row_is_newer)) {
             continue;
         }
-        if (write->row.valid_us <= writes->clock_us) {
+        if (write->row_is_newer || write->row.valid_us <= writes->clock_us) {
             deleg_count(DELEG_AUDIT_ORDER_RETRY, 1);
             return sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_DB_CONFLICT,
                              "change a row of Altinn 3: it was changed after this batch began");

@@ -30,6 +30,7 @@ struct deleg_write {
     struct sync_uuid delegation_id;  /* client: ours, or the one that is there */
     struct sync_uuid id;             /* ours, when it is inserted */
     struct deleg_found assignment, delegation, row;
+    bool row_is_newer;                       /* a transaction that began after ours wrote it */
     struct sync_uuid row_delegation;         /* client: below which the row stands */
     bool has_delegation;                     /* client: there is one of this relation */
     struct sync_bytes path, version;         /* of the document that is written … */

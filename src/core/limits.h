@@ -163,8 +163,8 @@
 #define SYNC_RECEIVER_PARAMS_BYTES  (256 * 1024) /* parameters of one look-up */
 #define SYNC_RECEIVER_NUMBERS_BLOCK                                                                \
     1000 /* sequence numbers reserved at once: one commit per so many events */
-#define SYNC_ROUTE_TARGETS_MAX    4 /* each is a send thread and a connection */
-#define SYNC_ROUTE_INPUTS_MAX     4 /* topics that one consumer reads */
+#define SYNC_ROUTE_TARGETS_MAX    4   /* each is a send thread and a connection */
+#define SYNC_ROUTE_INPUTS_MAX     4   /* topics that one consumer reads */
 #define SYNC_LANE_KEYS_MAX        256 /* effects of one transaction; 64: a tenth fewer calls */
 #define SYNC_LANE_IN_FLIGHT_MAX   16
 #define SYNC_ECHO_EXPECTED_S      (24 * 3600)

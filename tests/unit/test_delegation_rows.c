@@ -144,19 +144,25 @@ static void swap_connections(void)
     own.other = db;
 }
 
-/* DL-102: of two consumers the one that began first comes second to the row. */
-static void a_row_that_is_newer_than_our_transaction_makes_the_batch_come_again(void **state)
+/* DL-102: of two writers the one that began first comes second to the row. */
+static void come_second(int dated_us)
 {
-    (void)state;
-    NEEDS_DATABASE();
     struct delegation_change revoke = today(world_rule(2, DELEGATION_REVOKE, "Read", 20));
     const struct sync_route *route = route_of(&revoke);
     int64_t before = deleg_counted(DELEG_AUDIT_ORDER_RETRY), began_us = 0;
     size_t lane_effects = 0;
     must(sync_txn_begin(own.db, &(struct sync_txn_limits){0}, &began_us, &own.err));
+    must(sync_db_script(own.db, "SELECT pg_current_xact_id()", &own.err)); /* as the gate does */
     swap_connections();
     one(world_rule(1, DELEGATION_GRANT, "Read", 10), "DL-20");
     swap_connections();
+    if (dated_us != 0) { /* by the clock of a writer that is slow, and we know of it */
+        run_sql("SET session_replication_role = replica; UPDATE dbo.assignmentresource"
+                " SET audit_validfrom = audit_validfrom + interval '%d us';"
+                "UPDATE sync.deleg_key SET a3_row_validfrom = a3_row_validfrom + interval '%d us';"
+                "SET session_replication_role = origin",
+                dated_us, dated_us);
+    }
     struct sync_applier applier = applier_of(route);
     sync_arena_reset(&base.arena, 0);
     sync_arena_reset(&base.records_arena, 0);
@@ -185,6 +191,20 @@ static void a_row_that_is_newer_than_our_transaction_makes_the_batch_come_again(
                      1);
 }
 
+static void a_row_that_is_newer_than_our_transaction_makes_the_batch_come_again(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    come_second(0);
+}
+
+static void a_row_that_is_newer_and_dated_before_makes_it_come_again_too(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    come_second(-700000);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup(name, set_up)
@@ -195,6 +215,7 @@ int main(void)
         CASE(a_parent_that_we_did_not_make_stays),
         CASE(an_echo_of_what_nobody_decided_is_counted),
         CASE(a_row_that_is_newer_than_our_transaction_makes_the_batch_come_again),
+        CASE(a_row_that_is_newer_and_dated_before_makes_it_come_again_too),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
