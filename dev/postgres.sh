@@ -76,6 +76,7 @@ wal_level = logical
 max_wal_senders = 20
 max_replication_slots = 64
 fsync = on
+autovacuum_naptime = 5s # the application's temporary tables fill the catalogs, which a slot keeps from pruning
 log_line_prefix = '%m [%p] %q%a '
 SETTINGS
 }
