@@ -130,7 +130,7 @@ part_embedded() {
 # Most of their time they wait for time-outs, rebalances and outages, so two run at a time, the longest first. Each has servers,
 # ports and a directory of its own.
 integration_tests() {
-    local file long=(delegation_backlog delegation_caught_up delegation_sources capture outages load kills faults echo)
+    local file long=(delegations delegation_backlog delegation_caught_up delegation_sources capture outages load kills faults echo)
     for file in "${long[@]}"; do ls "tests/integration/test_$file.py"; done
     ls tests/integration/test_*.py | grep -vE "test_($(IFS='|'; echo "${long[*]}"))\.py"
 }
