@@ -137,7 +137,7 @@ class Acts:
 
 def acts_of_altinn2(stack, mapping):
     acts, shown = Acts(), defaultdict(lambda: defaultdict(dict))
-    last_revoke = {}
+    last_revoke, named = {}, defaultdict(dict)  # named: what each name of a key gave last
     rows = stack.query_authorization("""
         SELECT c.kind, f.uuid::text, t.uuid::text, c.target, c.instance, c.facilitator, c.name, c.actions, c.granted, c.actor,
                extract(epoch FROM c.at)::float, extract(epoch FROM r.pushed_at)::float, coalesce(r.op, 1), c.told_by
@@ -153,7 +153,7 @@ def acts_of_altinn2(stack, mapping):
         gives = mapping.actions(KINDS[kind], target, name.split("/")[0], actions)
         latest = (pushed or at) + MARGIN if kind == 0 else at
         if granted:
-            shown[key][name] = gives
+            shown[key][name] = named[key][name] = gives
             for action in gives if actor == 0 else ():
                 acts.grant(key, action, name, at, max(last_revoke.get(k, at - 1) for k in ((key, name), key)))
             continue
@@ -167,6 +167,9 @@ def acts_of_altinn2(stack, mapping):
         if actor < 2 and not same:  # the last right that one report names
             gone, left = gone_of(rows, place, mapping), set().union(*shown[key].values())
             acts.end(key, gone, left, kind == 1 or op == 2)
+            for other, gave in named[key].items():  # what ends with the last one ends at the same time
+                if gave & (gone - left) or ((kind == 1 or op == 2) and not left):
+                    last_revoke[(key, other)] = latest
             if actor == 0:
                 cut(acts, key, gone, left, (min(at, pushed or at), latest), kind == 1 or op == 2)
     return acts
@@ -398,6 +401,13 @@ def story(stack, key):
     for row in stack.query_authorization("""SELECT decided_at, scope, topic, partition, record_offset, rule, outcome FROM sync.decision
             WHERE entity_key = %s OR entity_key = 'p:' || (SELECT partyid FROM dbo.entity WHERE id = %s) ORDER BY 1""", giver, giver):
         yield row
+
+
+def print_stories(stack, result, most=3):
+    """Of the first keys that differ."""
+    names = ("rights differ", "differs, and nothing says so", "resurrected", "lost")
+    for key in sorted({row[0] for name in names for row in result.witnesses.get(name, ())})[:most]:
+        print(key, *story(stack, key), sep="\n    ", flush=True)
 
 
 # -- for people ---------------------------------------------------------------------------------------------

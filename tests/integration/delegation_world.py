@@ -167,8 +167,6 @@ class DelegationWorld:
 def must_be_equal(world, seconds):
     result, open_work = world.finish(seconds)
     check(not open_work, f"work is left: {open_work}")
-    names = ("rights differ", "differs, and nothing says so", "resurrected", "lost")
-    for key in sorted({row[0] for name in names for row in result.witnesses.get(name, ())})[:3]:
-        print(key, *delegation_checker.story(world.stack, key), sep="\n    ", flush=True)
+    delegation_checker.print_stories(world.stack, result)
     check(result.differences() == 0, f"differences: {result.counts} {result.witnesses}")
     return result

@@ -98,6 +98,7 @@ def report_rights(rights, result, open_work):
     """Of delegations; True when both sides are equal."""
     delegation_checker.print_rights(rights.stack, rights.population)
     print_table("Delegations: differences between Altinn 2 and Altinn 3", result, demo_delegations.facts(rights, result))
+    delegation_checker.print_stories(rights.stack, result)
     if open_work:
         print(f"The loop of delegations has not run dry: {open_work}.")
     return result.differences() == 0 and not open_work
