@@ -5,7 +5,7 @@ SYNC_PACKAGES_DEMO=(gcc libc6-dev cmake ninja-build pkg-config librdkafka-dev li
     libmicrohttpd-dev libjansson-dev libfyaml-dev libxxhash-dev uuid-dev libssl-dev libcmocka-dev
     postgresql-15 postgresql-client-15 python3 python3-psycopg2 procps git ca-certificates)
 # What the tests need besides: clang with its runtimes, Java and Maven for Apache Kafka, tools of the lints.
-SYNC_PACKAGES_TEST=("${SYNC_PACKAGES_DEMO[@]}" clang libclang-rt-14-dev clang-format llvm universal-ctags binutils
+SYNC_PACKAGES_TEST=("${SYNC_PACKAGES_DEMO[@]}" clang libclang-rt-14-dev clang-format llvm universal-ctags binutils patch
     openjdk-17-jre-headless maven curl jq)
 
 say() { printf '%s %s\n' "$(date -u +%H:%M:%S)" "$*" >&2; }
