@@ -64,8 +64,9 @@ configure_and_build() {
 }
 
 part_build() { :; } # the release is built before any part, and the rest ahead of time
-# What later parts need beside the release is compiled at low priority while tests wait for time-outs and servers.
-build_ahead() { # PART…
+# While tests wait for time-outs and servers: what later parts need beside the release is compiled, then the small worlds are
+# enumerated, both at low priority.
+work_ahead() { # PART…
     local part
     renice -n 15 -p "$BASHPID" >/dev/null
     for part in "$@"; do
@@ -78,6 +79,7 @@ build_ahead() { # PART…
         fuzz) step "build: fuzz targets" configure_and_build fuzz ;;
         esac
     done
+    case " $* " in *" sim "*) step "enumerator: every small world" tests/sim/run.sh ;; esac
 }
 part_lint() { step "lint" $python tests/lint/lint.py; }
 
@@ -108,7 +110,7 @@ build_threads() {
     cmake --build --preset tsan --target "${threaded[@]}" -- -j "$(nproc)"
 }
 threads() { ctest --test-dir build/tsan --output-on-failure -R "^($(IFS='|'; echo "${threaded[*]}"))\$"; }
-part_sim() { step "enumerator: every small world" tests/sim/run.sh; }
+part_sim() { wait; } # it runs ahead
 fuzz_all() { # all targets side by side: each is one thread, and the time is what finds
     local target code=0 pids=()
     for target in datum schema pgoutput topics client calls rows; do
@@ -165,7 +167,7 @@ case " ${parts[*]} " in *" build "* | *" unit "* | *" embedded "* | *" kafka "* 
     step "build: release, gcc" configure_and_build release ;;
 esac
 trap stop_side_by_side INT TERM
-aside build_ahead "${parts[@]}"
+aside work_ahead "${parts[@]}"
 for part in "${parts[@]}"; do
     "part_$part"
 done
