@@ -171,6 +171,32 @@ def run_dry(outstanding, compare, seconds):
     return result, ""
 
 
+def kill_and_start(stack, name):
+    if name == "postgresql":
+        stack.shell("dev/postgres.sh", "kill", stack.postgres_directory)
+        stack.shell("dev/postgres.sh", "restart", stack.postgres_directory)
+    elif name == "kafka":
+        stack.shell("dev/kafka.sh", "kill", stack.kafka_directory)
+        stack.shell("dev/kafka.sh", "start", stack.kafka_directory)
+    else:
+        stack.processes[name].kill()
+        stack.processes[name].start(0)
+
+
+def kill_by_plan(stack, plan, chooser, seconds, halfway, ready_seconds):
+    """Kills one victim after the other, each up to so many seconds after the one before, and starts it again; does something else in the
+    middle, and ends when all are ready."""
+    for number, victim in enumerate(plan):
+        moment = time.monotonic() + chooser.uniform(1, seconds)
+        wait_until("the next moment", lambda: time.monotonic() >= moment, seconds + 1, every=0.05)
+        say(f"kill {number + 1} of {len(plan)}: {victim}")
+        kill_and_start(stack, victim)
+        if number == len(plan) // 2:
+            halfway()
+    for process in stack.processes.values():
+        wait_until(f"{process.name} is ready again", process.find_ready, ready_seconds)
+
+
 def outcomes(stack, scope, query=None):
     """Outcome counts of a scope, by name. query: of its home, when that is another than correspondence."""
     names = ("applied", "duplicate", "stale", "echo", "held", "parked")

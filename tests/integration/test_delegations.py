@@ -5,10 +5,9 @@ rights, none of them resurrected.
 """
 import os
 import random
-import time
 
 from delegation_world import AWKWARD, CAPTURES, CONSUMERS, DelegationWorld, must_be_equal
-from harness import SEED, check, run, say, size, wait_until
+from harness import SEED, check, kill_by_plan, run, say, size, wait_until
 
 FAULTS = """\
 bridge lose-answer 1%
@@ -25,18 +24,6 @@ def faults_of(stack):
     with open(path, "w", encoding="utf-8") as handle:
         handle.write(FAULTS.format(at=15, length=size(10, 60)))
     return path
-
-
-def kill_and_start(stack, name):
-    if name == "postgresql":
-        stack.shell("dev/postgres.sh", "kill", stack.postgres_directory)
-        stack.shell("dev/postgres.sh", "restart", stack.postgres_directory)
-    elif name == "kafka":
-        stack.shell("dev/kafka.sh", "kill", stack.kafka_directory)
-        stack.shell("dev/kafka.sh", "start", stack.kafka_directory)
-    else:
-        stack.processes[name].kill()
-        stack.processes[name].start(0)
 
 
 def read_the_feed_again(stack):
@@ -65,15 +52,7 @@ def both_sides_end_equal_through_kills_and_a_feed_read_again(stack):
     victims = [*CAPTURES, *CONSUMERS, "altinn2-delegation-sim", "altinn3-delegation-sim", "postgresql"]
     plan = [*victims, "kafka"] + [chooser.choice(victims) for _ in range(size(0, 20))]
     chooser.shuffle(plan)
-    for number, victim in enumerate(plan):
-        moment = time.monotonic() + chooser.uniform(1, size(6, 15))
-        wait_until("the next moment", lambda: time.monotonic() >= moment, 30, every=0.05)
-        say(f"kill {number + 1} of {len(plan)}: {victim}; acts so far: {world.acts_done()}")
-        kill_and_start(stack, victim)
-        if number == len(plan) // 2:
-            read_the_feed_again(stack)
-    for process in stack.processes.values():
-        wait_until(f"{process.name} is ready again", process.find_ready, 90)
+    kill_by_plan(stack, plan, chooser, size(6, 15), lambda: read_the_feed_again(stack), 90)
     wait_until("the users have acted", lambda: world.has_acted(acts) or str(world.acts_done()), size(600, 3600), every=1)
     world.stop_acting()
     ended = [p.name for p in stack.processes.values() if not p.alive()]

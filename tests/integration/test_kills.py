@@ -3,9 +3,8 @@
 while the bridge fails now and then. At the end: nothing lost, nothing doubled, both sides equal, no manual step."""
 import os
 import random
-import time
 
-from harness import SEED, check, run, say, size, unaccounted, wait_until
+from harness import SEED, check, kill_by_plan, run, say, size, unaccounted, wait_until
 from stack import PROCESSES
 from world import World
 
@@ -14,18 +13,6 @@ bridge lose-answer 1%
 bridge apply-twice 1%
 at {at}s for {length}s bridge 503
 """
-
-
-def kill_and_start(stack, name):
-    if name == "postgresql":
-        stack.shell("dev/postgres.sh", "kill", stack.postgres_directory)
-        stack.shell("dev/postgres.sh", "restart", stack.postgres_directory)
-    elif name == "kafka":
-        stack.shell("dev/kafka.sh", "kill", stack.kafka_directory)
-        stack.shell("dev/kafka.sh", "start", stack.kafka_directory)
-    else:
-        stack.processes[name].kill()
-        stack.processes[name].start(0)
 
 
 def killed_at_random_the_loop_still_ends_equal(stack):
@@ -42,15 +29,8 @@ def killed_at_random_the_loop_still_ends_equal(stack):
     # Every kind of process is killed at least once; the broker once, because it takes long to come back.
     plan = [*victims, "kafka"] + [chooser.choice(victims) for _ in range(max(0, kills - len(victims) - 1))]
     chooser.shuffle(plan)
-    for number, victim in enumerate(plan):
-        moment = time.monotonic() + chooser.uniform(1, seconds)
-        wait_until("the next moment", lambda: time.monotonic() >= moment, seconds + 1, every=0.05)
-        say(f"kill {number + 1} of {len(plan)}: {victim}")
-        kill_and_start(stack, victim)
-        if number == len(plan) // 2:
-            wait_until("the late messages are loaded", lambda: stack_loads(world), 60, every=1)
-    for process in stack.processes.values():
-        wait_until(f"{process.name} is ready again", process.find_ready, 60)
+    kill_by_plan(stack, plan, chooser, seconds,
+                 lambda: wait_until("the late messages are loaded", lambda: stack_loads(world), 60, every=1), 60)
     world.stop_acting()
     ended = [p.name for p in stack.processes.values() if not p.alive()]
     check(not ended, f"ended by themselves: {ended}")
