@@ -128,11 +128,10 @@ class Acts:
     def cut_of(self, key, action):
         return self.cuts[(key, action)] + self.cuts[(key, "*")]
 
-    def end(self, key, gone, left, names_nothing):
-        """A side took away the last that it showed of an action: older grants that it no longer showed end with it (DL-39)."""
-        for action in self.actions[key] - left:
-            if action in gone or (names_nothing and not left):
-                self.grants[(key, action)].clear()
+    def end(self, key, ended):
+        """A side took away the last that it showed of these actions: older grants that it no longer showed end with it (DL-39)."""
+        for action in ended:
+            self.grants[(key, action)].clear()
 
 
 def acts_of_altinn2(stack, mapping):
@@ -165,13 +164,15 @@ def acts_of_altinn2(stack, mapping):
             acts.grants[(key, action)].pop(name, None)
         same = place + 1 < len(rows) and rows[place + 1][13] == told and not rows[place + 1][8] and kind == 0
         if actor < 2 and not same:  # the last right that one report names
-            gone, left = gone_of(rows, place, mapping), set().union(*shown[key].values())
-            acts.end(key, gone, left, kind == 1 or op == 2)
+            left = set().union(*shown[key].values())
+            gone, everything = gone_of(rows, place, mapping) - left, (kind == 1 or op == 2) and not left
+            acts.end(key, acts.actions[key] if everything else gone)
             for other, gave in named[key].items():  # what ends with the last one ends at the same time
-                if gave & (gone - left) or ((kind == 1 or op == 2) and not left):
+                if everything or gave & gone:
                     last_revoke[(key, other)] = latest
             if actor == 0:
-                cut(acts, key, gone, left, (min(at, pushed or at), latest), kind == 1 or op == 2)
+                for action in gone | ({"*"} if everything else set()):
+                    acts.cuts[(key, action)].append((min(at, pushed or at), latest))
     return acts
 
 
@@ -185,13 +186,6 @@ def gone_of(rows, place, mapping):
             break
         place -= 1
     return out
-
-
-def cut(acts, key, gone, left, times, names_nothing):
-    for action in gone - left:
-        acts.cuts[(key, action)].append(times)
-    if names_nothing and not left:
-        acts.cuts[(key, "*")].append(times)
 
 
 VERSIONS_OF_ALTINN3 = """
@@ -241,7 +235,7 @@ def acts_of_altinn3(stack):
             if deleted_by is not None:
                 if deleted_by != IDENTITY:
                     born(acts, key, before, set(), ended, deleted_by in HUMAN_SYSTEMS)
-                    acts.end(key, before, set(), True)
+                    acts.end(key, acts.actions[key])
                     if deleted_by in HUMAN_SYSTEMS:
                         acts.cuts[(key, "*")].append((ended, ended + MARGIN))
                 before = set()
