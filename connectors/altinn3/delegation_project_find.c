@@ -129,8 +129,11 @@ static sync_status lock_all(struct deleg_batch *all, struct deleg_writes *writes
 /* Columns 1 to 3 are of the assignment, 4 to 6 of the row, 7 and 8 its document, 9 the clock, 10
  * whether a transaction wrote the row that began after ours, whatever time it wrote (DL-102). Ids
  * of transactions compare for two billion of them only, so the time must not be long ago. */
-#define IS_NEWER(row)                                                                              \
-    " age(" row ".xmin) < 0 AND " row ".audit_validfrom > now() - interval '1 hour'"
+#define CLOCK_AND_ORDER(row)                                                                       \
+    "clock_timestamp(), coalesce(age(" row ".xmin) < 0"                                            \
+    " AND " row ".audit_validfrom > now() - interval '1 hour', false)"
+#define ROW_ORDER        CLOCK_AND_ORDER("c")
+#define ASSIGNMENT_ORDER CLOCK_AND_ORDER("a")
 #define PARENT_JOIN                                                                                \
     " JOIN dbo.assignment a ON a.fromid = n.f AND a.toid = n.t"                                    \
     " AND a.roleid = n.r"
@@ -138,51 +141,46 @@ static sync_status lock_all(struct deleg_batch *all, struct deleg_writes *writes
 static const struct sync_statement resource_rows = {
     "delegation_a3_resource_rows",
     "SELECT " PARENT_COLUMNS ", c.id, c.audit_validfrom, c.audit_changedbysystem, c.policypath,"
-    "  c.policyversion, clock_timestamp()," IS_NEWER(
-        "c") " FROM unnest($1::int4[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[])"
-             "  AS n (i, f, t, r, target)" PARENT_JOIN
-             " LEFT JOIN dbo.assignmentresource c ON c.assignmentid = a.id AND c.resourceid = "
-             "n.target"};
+    "  c.policyversion, " ROW_ORDER
+    " FROM unnest($1::int4[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[])"
+    "  AS n (i, f, t, r, target)" PARENT_JOIN
+    " LEFT JOIN dbo.assignmentresource c ON c.assignmentid = a.id AND c.resourceid = n.target"};
 static const struct sync_statement instance_rows = {
     "delegation_a3_instance_rows",
     "SELECT " PARENT_COLUMNS ", c.id, c.audit_validfrom, c.audit_changedbysystem, c.policypath,"
-    "  c.policyversion, clock_timestamp()," IS_NEWER(
-        "c") " FROM unnest($1::int4[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[])"
-             "  AS n (i, f, t, r, target, instance)" PARENT_JOIN
-             " LEFT JOIN dbo.assignmentinstance c ON c.assignmentid = a.id AND c.resourceid = "
-             "n.target"
-             "  AND c.instanceid = n.instance"};
+    "  c.policyversion, " ROW_ORDER
+    " FROM unnest($1::int4[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[])"
+    "  AS n (i, f, t, r, target, instance)" PARENT_JOIN
+    " LEFT JOIN dbo.assignmentinstance c ON c.assignmentid = a.id AND c.resourceid = n.target"
+    "  AND c.instanceid = n.instance"};
 static const struct sync_statement package_rows = {
     "delegation_a3_package_rows",
     "SELECT " PARENT_COLUMNS ", c.id, c.audit_validfrom, c.audit_changedbysystem, NULL::text,"
-    "  NULL::text, clock_timestamp()," IS_NEWER(
-        "c") " FROM unnest($1::int4[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[])"
-             "  AS n (i, f, t, r, target)" PARENT_JOIN
-             " LEFT JOIN dbo.assignmentpackage c ON c.assignmentid = a.id AND c.packageid = "
-             "n.target"};
+    "  NULL::text, " ROW_ORDER
+    " FROM unnest($1::int4[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[])"
+    "  AS n (i, f, t, r, target)" PARENT_JOIN
+    " LEFT JOIN dbo.assignmentpackage c ON c.assignmentid = a.id AND c.packageid = n.target"};
 static const struct sync_statement role_rows = {
     "delegation_a3_role_rows",
     "SELECT " PARENT_COLUMNS ", a.id, a.audit_validfrom, a.audit_changedbysystem, NULL::text,"
-    "  NULL::text, clock_timestamp()," IS_NEWER(
-        "a") " FROM unnest($1::int4[], $2::uuid[], $3::uuid[], $4::uuid[]) AS n (i, f, t, "
-             "r)" PARENT_JOIN};
+    "  NULL::text, " ASSIGNMENT_ORDER
+    " FROM unnest($1::int4[], $2::uuid[], $3::uuid[], $4::uuid[]) AS n (i, f, t, r)" PARENT_JOIN};
 /* The row may stand below another relation of the two than the one that we would use; the one that
  * was last seen is meant, if it is there. */
 static const struct sync_statement client_rows = {
     "delegation_a3_client_rows",
-    "SELECT DISTINCT ON (n.i) " PARENT_COLUMNS ", x.id, x.audit_validfrom, x.audit_changedbysystem,"
-    "  NULL::text, NULL::text, clock_timestamp()," IS_NEWER(
-        "x") ", d.id, d.audit_validfrom, d.audit_changedbysystem, own.id"
-             " FROM unnest($1::int4[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[],"
-             "  $7::uuid[], $8::uuid[]) AS n (i, f, t, r, target, client, relation, "
-             "seen)" PARENT_JOIN
-             " LEFT JOIN dbo.delegation own ON own.fromid = n.relation AND own.toid = a.id"
-             "  AND own.facilitatorid = n.f"
-             " LEFT JOIN (dbo.delegation d JOIN dbo.assignment e ON e.id = d.fromid"
-             "   JOIN dbo.delegationpackage x ON x.delegationid = d.id)"
-             "  ON d.toid = a.id AND d.facilitatorid = n.f AND e.fromid = n.client"
-             "  AND x.packageid = n.target"
-             " ORDER BY n.i, (x.id = n.seen) DESC NULLS LAST, x.id"};
+    "SELECT DISTINCT ON (n.i) " PARENT_COLUMNS ", c.id, c.audit_validfrom, c.audit_changedbysystem,"
+    "  NULL::text, NULL::text, " ROW_ORDER
+    ", d.id, d.audit_validfrom, d.audit_changedbysystem, own.id"
+    " FROM unnest($1::int4[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[],"
+    "  $7::uuid[], $8::uuid[]) AS n (i, f, t, r, target, client, relation, seen)" PARENT_JOIN
+    " LEFT JOIN dbo.delegation own ON own.fromid = n.relation AND own.toid = a.id"
+    "  AND own.facilitatorid = n.f"
+    " LEFT JOIN (dbo.delegation d JOIN dbo.assignment e ON e.id = d.fromid"
+    "   JOIN dbo.delegationpackage c ON c.delegationid = d.id)"
+    "  ON d.toid = a.id AND d.facilitatorid = n.f AND e.fromid = n.client"
+    "  AND c.packageid = n.target"
+    " ORDER BY n.i, (c.id = n.seen) DESC NULLS LAST, c.id"};
 
 static struct deleg_found found_read(const struct sync_result *result, int row, int column)
 {
@@ -217,8 +215,7 @@ static sync_status read_rows(struct deleg_batch *all, const struct sync_result *
             return deleg_memory_full("rows of Altinn 3", err);
         }
         writes->clock_us = sync_result_time(result, row, 9);
-        write->row_is_newer =
-            !sync_result_is_null(result, row, 10) && sync_result_bool(result, row, 10);
+        write->row_is_newer = sync_result_bool(result, row, 10);
         if (deleg_kind(write) != DELEGATION_CLIENT) {
             continue;
         }
