@@ -88,10 +88,11 @@ class DelegationWorld:
         self.stack.sql_file("connectors/altinn3/sql/delegation-publication.sql", home="authorization")
         self.stack.verb("capture", "init", "altinn3-delegation", config=self.config)
 
-    def start_loop(self, backlog=False):
+    def start_loop(self):
+        """Backlog, too: what a capture finds in its source when it first looks goes there."""
         for name in CAPTURES:
             self.stack.sync_process(name, "capture", config=self.loop_config).start()
-        for name in (*CONSUMERS, *((BACKLOG_TO3, BACKLOG_TO2) if backlog else ())):
+        for name in (*CONSUMERS, BACKLOG_TO3, BACKLOG_TO2):
             self.stack.sync_process(name, "run", config=self.loop_config).start()
 
     def wait_claimed(self, seconds=120):

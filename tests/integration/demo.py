@@ -115,7 +115,7 @@ def main():
             world.load_start()
             stack.start_loop()
             rights = demo_delegations.start(stack, options.seed)
-            say("four captures and four consumers run; users act")
+            say("four captures and six consumers run; users act")
             result, open_work, rights_result, rights_open = act(stack, world, rights, options.seconds)
             equal = [report_rights(rights, rights_result, rights_open), report(stack, world, result, open_work)]
             if all(equal):

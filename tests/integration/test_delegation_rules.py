@@ -30,7 +30,7 @@ def start(stack):
         made = DelegationWorld(stack, parties=400, resources=10, keys=10, endpoint=False)
         made.prepare()
         made.start_altinn2()
-        made.start_loop(backlog=True)
+        made.start_loop()
         made.wait_claimed()
         world = made
     return world
