@@ -281,15 +281,12 @@ static void take_answer(struct push_job *job, struct sync_http_answer_in *answer
     bool good = !answer->failed && (answer->code == sorts[call->sort].code || answer->code == 206);
     good = good && (call->sort != PUSH_ADD || call->repeat || take_ids(job, call, answer->body));
     free(answer->body);
-    if (!good) {
+    if (!good && !call->repeat) {
         atomic_fetch_add(&job->sim->counters.push_failed, 1);
         sync_log(SYNC_WARN, "push_refused", SYNC_LOG_TEXT("path", sorts[call->sort].path),
                  SYNC_LOG_NUMBER("code", answer->code), SYNC_LOG_TEXT("answer", answer->text));
         end_call(call);
         return;
-    }
-    for (size_t i = 0; i < call->count && !call->repeat; i++) {
-        job->told[job->told_count++] = sync_result_int8(&job->round, call->rows[i], COLUMN_REPORT);
     }
     double lot = (double)(sync_random_next(&job->random) % 100000) / 1000;
     if (!call->repeat && lot < job->sim->options.repeat_percent) {
@@ -297,6 +294,9 @@ static void take_answer(struct push_job *job, struct sync_http_answer_in *answer
         atomic_fetch_add(&job->sim->counters.repeated, 1);
         send_call(job, call);
         return;
+    }
+    for (size_t i = 0; i < call->count; i++) {
+        job->told[job->told_count++] = sync_result_int8(&job->round, call->rows[i], COLUMN_REPORT);
     }
     end_call(call);
 }
