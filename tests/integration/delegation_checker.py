@@ -166,7 +166,7 @@ def acts_of_altinn2(stack, mapping):
         if actor < 2 and not same:  # the last right that one report names
             left = set().union(*shown[key].values())
             gone, everything = gone_of(rows, place, mapping) - left, (kind == 1 or op == 2) and not left
-            acts.end(key, acts.actions[key] if everything else gone)
+            acts.end(key, acts.actions[key] if kind == 0 and everything else gone)
             for other, gave in named[key].items():  # what ends with the last one ends at the same time
                 if everything or gave & gone:
                     last_revoke[(key, other)] = latest

@@ -150,6 +150,19 @@ def a_grant_that_its_side_no_longer_showed_ends_with_the_last_one(stack):
     must_see(stack)
 
 
+def a_rule_that_a_command_removed_stands_when_another_rule_is_taken(stack):
+    """A revoke of one rule on a message names that rule's rights only: DL-39 ends nothing else of its side."""
+    world, other = plant(stack), MESSAGE.replace("7", "8")
+    a2, a3 = world.altinn2, world.altinn3
+    removed = a2.give_message(F, K, MESSAGES, other, ["sign", "write"], T)
+    taken = a2.give_message(F, K, MESSAGES, other, ["read"], T + 1)
+    a2.take_message(F, K, MESSAGES, other, removed, T + 5, actor=BRIDGE)
+    a2.take_message(F, K, MESSAGES, other, taken, T + 10)
+    a2.give_message(F, K, MESSAGES, other, ["sign", "write"], T + 11, actor=BRIDGE)
+    a3.set_actions(F, K, MESSAGES, {"sign", "write"}, T + 11, instance=other, system=IDENTITY)
+    must_see(stack)
+
+
 def a_grant_that_altinn3_no_longer_showed_ends_with_its_row(stack):
     world, other = plant(stack), MESSAGE.replace("7", "8")
     world.altinn3.set_actions(F, K, MESSAGES, {"read", "sign"}, T, instance=other)
@@ -225,6 +238,7 @@ if __name__ == "__main__":
          an_action_that_only_one_side_knows_is_no_difference, what_a_user_took_back_in_altinn2_must_not_show,
          what_a_user_took_away_in_altinn3_must_not_show, what_a_job_took_away_may_come_back, a_grant_that_stands_must_show,
          a_grant_that_its_side_no_longer_showed_ends_with_the_last_one,
-         a_grant_that_altinn3_no_longer_showed_ends_with_its_row, a_row_without_its_document_is_seen, history_that_runs_backwards_is_seen, calls_out_of_order_are_seen,
+         a_rule_that_a_command_removed_stands_when_another_rule_is_taken, a_grant_that_altinn3_no_longer_showed_ends_with_its_row,
+         a_row_without_its_document_is_seen, history_that_runs_backwards_is_seen, calls_out_of_order_are_seen,
          a_call_that_gives_after_the_end_is_seen, without_a_route_exactly_the_waiting_commands_differ,
          a_record_without_an_outcome_is_seen], "delegation-checker", broker="none")
