@@ -371,6 +371,25 @@ static void example_8_the_removal_that_must_be_remembered(void **state)
                                 " 3 read row 2 granted*");
 }
 
+/* Our command removed a rule that it did not know. A person takes the other one, which says nothing
+ * of the first (DL-39): the first comes back. */
+static void a_rule_that_a_command_removed_comes_back(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    with_commands();
+    const char *a2 = "a2.message.1";
+    expect(world_message(a2, 1, DELEGATION_GRANT, "sign", "41", 10), "DL-20", "sign");
+    expect(world_message(a2, 2, DELEGATION_GRANT, "read", "42", 11), "DL-20", "read,sign");
+    struct delegation_change echo = world_message(a2, 3, DELEGATION_REVOKE, NULL, "41", 12);
+    world_origin(&echo, DELEGATION_A3, 1);
+    expect(echo, "DL-07", "read,sign");
+    assert_string_equal(commands(), "3 waits [\"read\", \"sign\"]");
+    expect(world_message(a2, 4, DELEGATION_REVOKE, NULL, "42", 20), "DL-35", "sign");
+    assert_string_equal(in_altinn3(MESSAGE_ROWS), "sign");
+    assert_string_equal(commands(), "3 skipped [\"read\", \"sign\"], 4 waits [\"sign\"]");
+}
+
 static void example_9_a_clean_up_job_on_one_side(void **state)
 {
     (void)state;
@@ -444,6 +463,7 @@ int main(void)
         CASE(example_6_a_role_and_its_package),
         CASE(example_7_a_client_role_before_its_relation),
         CASE(example_8_the_removal_that_must_be_remembered),
+        CASE(a_rule_that_a_command_removed_comes_back),
         CASE(example_9_a_clean_up_job_on_one_side),
         CASE(example_10_death_and_a_key_never_seen),
     };
