@@ -1,5 +1,6 @@
 -- What the application of Altinn 3 does when somebody gives or takes access, on its real tables and with its audit contract: three
--- settings, all four columns of the stamp in every update, a temporary table for the triggers of deletions, the document before the row.
+-- settings, all four columns of the stamp in every update, a temporary table for the triggers of deletions (only where something may be
+-- deleted: it writes the catalog), the document before the row.
 -- Installed by altinn3-delegation-sim; the journal says what was done. It knows nothing of altinn-sync.
 
 CREATE SCHEMA IF NOT EXISTS altinn3delegations;
@@ -18,13 +19,15 @@ CREATE TABLE IF NOT EXISTS altinn3delegations.act (
 );
 
 -- Before the first write of a transaction.
-CREATE OR REPLACE FUNCTION altinn3delegations.stamp(performer uuid, system uuid, operation text) RETURNS void
+CREATE OR REPLACE FUNCTION altinn3delegations.stamp(performer uuid, system uuid, operation text, deletes boolean) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('app.changed_by', performer::text, true), set_config('app.changed_by_system', system::text, true),
             set_config('app.change_operation_id', operation, true);
-    CREATE TEMP TABLE session_audit_context ON COMMIT DROP AS
-        SELECT performer AS changed_by, system AS changed_by_system, operation AS change_operation_id;
+    IF deletes THEN
+        CREATE TEMP TABLE session_audit_context ON COMMIT DROP AS
+            SELECT performer AS changed_by, system AS changed_by_system, operation AS change_operation_id;
+    END IF;
 END $$;
 
 -- The edge of a role, made when it is not there.
@@ -53,7 +56,7 @@ DECLARE
     single   boolean := named_instance = '';
 BEGIN
     SELECT r.* INTO thing FROM dbo.resource r WHERE r.refid = resource;
-    PERFORM altinn3delegations.stamp(performer, system, ids[1]::text);
+    PERFORM altinn3delegations.stamp(performer, system, ids[1]::text, wanted = '{}');
     parent := altinn3delegations.edge(ids[1], giver, receiver, CASE WHEN single AND EXISTS (SELECT FROM dbo.resourcetype t
         WHERE t.id = thing.typeid AND t.name = 'MaskinportenSchema') THEN '961f6ebb-ecf7-4fc6-ab5a-ca0841db4931'
         ELSE '42cae370-2dc1-4fdc-9c67-c2f4b0f0f829' END::uuid, at);
@@ -104,7 +107,7 @@ DECLARE
     parent  uuid;
     changed bigint;
 BEGIN
-    PERFORM altinn3delegations.stamp(performer, system, ids[1]::text);
+    PERFORM altinn3delegations.stamp(performer, system, ids[1]::text, NOT gives);
     parent := altinn3delegations.edge(ids[1], giver, receiver, '42cae370-2dc1-4fdc-9c67-c2f4b0f0f829', at);
     IF gives THEN
         INSERT INTO dbo.assignmentpackage (id, assignmentid, packageid, audit_validfrom) VALUES (ids[3], parent, thing, at)
@@ -125,7 +128,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     changed bigint;
 BEGIN
-    PERFORM altinn3delegations.stamp(performer, system, ids[1]::text);
+    PERFORM altinn3delegations.stamp(performer, system, ids[1]::text, true);
     DELETE FROM dbo.assignment a USING dbo.role r WHERE r.id = a.roleid AND r.code = role AND (a.fromid, a.toid) = (giver, receiver);
     GET DIAGNOSTICS changed = ROW_COUNT;
     INSERT INTO altinn3delegations.act (kind, giver, receiver, target, instance, actions, human, occurred_at)
@@ -150,7 +153,7 @@ BEGIN
     IF relation IS NULL OR firm = agent THEN
         RETURN false;
     END IF;
-    PERFORM altinn3delegations.stamp(performer, system, ids[1]::text);
+    PERFORM altinn3delegations.stamp(performer, system, ids[1]::text, NOT gives);
     IF gives THEN
         member := altinn3delegations.edge(ids[1], firm, agent, 'ff4c33f5-03f7-4445-85ed-1e60b8aafb30', at);
         INSERT INTO dbo.delegation (id, fromid, toid, facilitatorid, audit_validfrom) VALUES (ids[2], relation, member, firm, at)
