@@ -161,7 +161,9 @@ static void plan_command(struct delegation_key *key, const struct delegation_tur
         plan->command = want != held;
         return;
     }
-    if (want == held) {
+    /* What has left may have had no effect, and never goes again while a newer one waits: then
+     * only a newer one can end it, be its set the same. */
+    if (want == held && !key->has_left) {
         plan->withdraw = true; /* the far side must never get it */
         return;
     }

@@ -1,6 +1,7 @@
 /*
  * P4 and the closed loop: both sides are simulated, people act on both, our writes to Altinn 3 are
- * conditional and our commands to Altinn 2 are monotone, late and told twice. When input stops,
+ * conditional and our commands to Altinn 2 are monotone, late, told twice, and refused once by a
+ * bridge that is down: such a command waits again, until a newer one does. When input stops,
  * both sides equal the effective set; no command that gives a right leaves after it has ended
  * (DL-101); the last revoke of all that a side showed leaves nothing. First every schedule of small
  * worlds, then random ones; the seed is printed.
@@ -38,6 +39,8 @@ struct loop {
     int64_t a3_row, a3_seen; /* version of the row; what we last saw */
     int64_t a2_version;      /* highest command that Altinn 2 took */
     bool on_the_way;         /* a command has left and has not arrived */
+    bool may_fail;           /* the bridge is down once in a schedule */
+    bool waits_again;        /* a command has left, had no effect, and stands in the outbox */
     unsigned way_set;
     int64_t way_version;
     int64_t seq[2], writes, now_s;
@@ -64,6 +67,7 @@ static struct delegation_world world;
 static enum act acts[ACTS_MAX];
 static int64_t gaps_s[ACTS_MAX];
 static size_t act_count;
+static bool bridge_fails; /* once in a schedule; it makes twenty times as many */
 static uint64_t paths, seed;
 static const char *trail[STEPS_MAX];
 static size_t trail_size;
@@ -159,6 +163,9 @@ static void decide(struct loop *l, const struct sent *sent, bool a2)
         world_origin(&c, a2 ? DELEGATION_A3 : DELEGATION_A2, sent->origin);
     }
     (void)mini_take(&world, &l->m, &c);
+    for (size_t i = 0; i < world.effects.count; i++) {
+        l->waits_again = l->waits_again && !world.effects.items[i].withdraw;
+    }
 }
 
 /* 10.2: what Altinn 2 will show once all that waits or has left is through is what is wanted. */
@@ -262,10 +269,26 @@ static bool take_command(struct loop *l)
         return broken(l, "DL-101: a command gives what has ended");
     }
     l->on_the_way = true;
+    l->waits_again = false; /* a newer one leaves, so it never will */
     l->way_set = set;
     l->way_version = l->m.key.open_version;
     delegation_taken(&l->m.key);
     return true;
+}
+
+/* The bridge answers 503: nobody knows whether the command took effect; it did not. */
+static void fail(struct loop *l)
+{
+    l->on_the_way = false;
+    l->waits_again = true;
+    l->may_fail = false;
+}
+
+/* What has left goes again while it is the newest, and has not been seen; else it is skipped. */
+static void try_again(struct loop *l)
+{
+    l->waits_again = false;
+    l->on_the_way = l->m.key.has_left && !l->m.key.has_open;
 }
 
 /* Monotone: equal and lower versions change nothing. What was shown by many rules ends in all. */
@@ -328,12 +351,24 @@ static bool check_repeat(const struct loop *l)
     return broken(l, "P4: a repeated echo changed something");
 }
 
-enum step { STEP_ACT, STEP_A2, STEP_A3, STEP_TAKE, STEP_ARRIVE, STEP_REPEAT, STEPS };
+enum step {
+    STEP_ACT,
+    STEP_A2,
+    STEP_A3,
+    STEP_TAKE,
+    STEP_ARRIVE,
+    STEP_FAIL,
+    STEP_AGAIN,
+    STEP_REPEAT,
+    STEPS
+};
 static const char *const step_names[STEPS] = {"act",
                                               "Altinn 2 reports",
                                               "Altinn 3 reports",
                                               "the command is taken",
                                               "the command arrives",
+                                              "the bridge is down",
+                                              "the command goes again",
                                               "Altinn 2 repeats its echo"};
 
 static bool can(const struct loop *l, size_t acted, enum step step)
@@ -349,6 +384,10 @@ static bool can(const struct loop *l, size_t acted, enum step step)
         return l->m.key.has_open && !l->on_the_way;
     case STEP_ARRIVE:
         return l->on_the_way;
+    case STEP_FAIL:
+        return l->on_the_way && l->may_fail;
+    case STEP_AGAIN:
+        return l->waits_again;
     case STEP_REPEAT:
     case STEPS:
         break;
@@ -379,6 +418,12 @@ static bool do_step(struct loop *l, size_t *acted, enum step step, bool *ret_dea
         break;
     case STEP_ARRIVE:
         arrive(l);
+        break;
+    case STEP_FAIL:
+        fail(l);
+        break;
+    case STEP_AGAIN:
+        try_again(l);
         break;
     case STEP_REPEAT:
         decide(l, &l->last_echo, true);
@@ -453,6 +498,7 @@ static void start(struct loop *l)
     memset(l, 0, sizeof *l);
     mini_start(&l->m);
     l->now_s = 100;
+    l->may_fail = bridge_fails;
     trail_size = 0;
 }
 
@@ -486,10 +532,12 @@ int main(int argc, char **argv)
     bool good = true;
     for (size_t count = 1; count <= (full ? 3U : 2U) && good; count++) {
         paths = 0;
+        bridge_fails = count < 3;
         good = all_worlds(count, true, 0);
         printf("closed loop: %zu acts, every schedule: %" PRIu64 " ends\n", count, paths);
     }
     paths = 0;
+    bridge_fails = true;
     for (int turn = 0; turn < (full ? 100 : 4) && good; turn++) {
         good = all_worlds(4, false, 0);
     }

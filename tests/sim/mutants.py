@@ -45,6 +45,8 @@ MUTANTS = [
      "        plan->withdraw = false;"),
     ("what has left is forgotten (10.2)", "loop", SIDES,
      "uint64_t held = key->has_left ? key->left_set : shown;", "uint64_t held = shown;"),
+    ("what has left ends a newer command, and nothing is left to end it (DL-90)", "loop", SIDES,
+     "if (want == held && !key->has_left) {", "if (want == held) {"),
     ("a write to Altinn 3 that did not go through counts (DL-83)", "loop", SIDES,
      "    key->held_a3 = key->seen_a3;\n    key->pending = true;", "    key->pending = true;"),
     ("what a role lent outlives it (DL-64)", "roles", ACTIVE,
