@@ -559,23 +559,35 @@ static sync_status read_answer(struct sync_db *db, const char *name, int64_t dea
     return status;
 }
 
-/* What follows the first error: the server answers "skipped" until the end of the pipeline. */
-static void drain_pipeline(struct sync_db *db, int64_t deadline_us)
+/*
+ * What follows the answers that were read. Behind an error the server says "skipped" until the end
+ * of the pipeline. Behind good answers it may still fail there: a deferred check of a lone
+ * statement, a time-out that came when the last statement was through.
+ */
+static sync_status drain_pipeline(struct sync_db *db, const char *name, int64_t deadline_us,
+                                  sync_status status, struct sync_error *err)
 {
-    const char *why = "";
+    const char *why = "the pipeline does not end";
     for (int i = 0; db->conn != NULL && i < 4 * SYNC_WIRE_CALLS_MAX; i++) {
         PGresult *result = NULL;
         if (!next_result(db->conn, deadline_us, &result, &why)) {
-            sync_db_disconnect(db);
-            return;
+            break;
         }
         bool end = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
+        bool wrong = result != NULL && PQresultStatus(result) == PGRES_FATAL_ERROR;
+        if (wrong && sync_is_ok(status)) {
+            status = fail_result(db, name, result, err);
+        }
         PQclear(result);
         if (end && PQexitPipelineMode(db->conn) == 1) {
-            return;
+            return status;
         }
     }
+    if (sync_is_ok(status)) {
+        return fail_lost(db, name, why, err);
+    }
     sync_db_disconnect(db);
+    return status;
 }
 
 /* Statements that were never parsed must be sent again. */
@@ -667,13 +679,8 @@ sync_status sync_wire_calls(struct sync_db *db, const struct sync_call *calls, s
         return status;
     }
     status = read_trip(db, &trip, ret_results, err);
-    drain_pipeline(db, trip.deadline_us);
+    status = drain_pipeline(db, calls[count - 1].statement->name, trip.deadline_us, status, err);
     sync_wire_measure(calls[0].statement->name, start_us);
-    if (sync_is_ok(status) && db->conn == NULL) {
-        status =
-            sync_fail(err, SYNC_CLASS_RETRY, SYNC_CODE_DB_UNREACHABLE,
-                      "%s: connection lost after the answer", calls[count - 1].statement->name);
-    }
     if (!sync_is_ok(status)) {
         drop_results(ret_results, count);
     }

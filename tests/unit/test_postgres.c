@@ -502,6 +502,19 @@ static void a_deferred_check_fails_at_commit_and_rolls_back(void **state)
     sync_db_free(&db);
 }
 
+/* The server reports it behind the answer of the statement, where the pipeline ends. */
+static void a_deferred_check_of_a_lone_statement_is_seen(void **state)
+{
+    (void)state;
+    struct sync_db *db = open_db(NULL, 0);
+    STATEMENT(insert_lone, "INSERT INTO sync_test.child VALUES (3, 97)");
+    assert_int_equal(sync_db_exec(db, &insert_lone, NULL, NULL, &err).class, SYNC_CLASS_RETRY);
+    assert_int_equal(err.code, SYNC_CODE_DB_ROW_GONE);
+    assert_string_equal(sync_db_constraint(db), "child_parent");
+    assert_int_equal(rows(db), 0); /* the session goes on */
+    sync_db_free(&db);
+}
+
 static void a_read_only_transaction_writes_nothing(void **state)
 {
     (void)state;
@@ -1184,6 +1197,7 @@ static const struct CMUnitTest with_server[] = {
     cmocka_unit_test_setup(an_error_ends_the_transaction_and_commit_tells_it, empty_tables),
     cmocka_unit_test_setup(a_rollback_keeps_the_reason_of_the_failure, empty_tables),
     cmocka_unit_test_setup(a_deferred_check_fails_at_commit_and_rolls_back, empty_tables),
+    cmocka_unit_test_setup(a_deferred_check_of_a_lone_statement_is_seen, empty_tables),
     cmocka_unit_test_setup(a_read_only_transaction_writes_nothing, empty_tables),
     cmocka_unit_test_setup(the_lock_limit_of_the_transaction_gives_way, empty_tables),
     cmocka_unit_test(the_statement_limit_of_the_transaction_ends_a_statement),
