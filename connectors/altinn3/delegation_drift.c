@@ -67,6 +67,22 @@ static const struct sync_statement refused_list = {
     "drift_refused", "SELECT k.key_uuid, NULL::timestamptz, " NAME ", 'not offered '"
                      " || k.refused::text " REFUSED " ORDER BY k.key_id LIMIT $1"};
 
+/* The giver is the Kafka key of what waits: a uuid, or the number of a party. Whom or what the
+ * revoke means is what nobody knows, so each right that the giver has given may be meant. */
+#define WAITING                                                                                    \
+    "FROM (SELECT h.since, h.missing_kind, h.missing_id, h.topic, h.partition, h.record_offset,"   \
+    "  CASE WHEN h.entity_key LIKE 'p:%' THEN (SELECT e.id FROM dbo.entity e"                      \
+    "   WHERE e.partyid = substr(h.entity_key, 3)::int) ELSE h.entity_key::uuid END AS giver"      \
+    "  FROM sync.hold h WHERE h.urgent) AS w"                                                      \
+    " JOIN sync.deleg_key k ON k.from_id = w.giver AND k.effective <> '{}'"
+static const struct sync_statement waiting_count = {
+    "drift_waiting_count", "SELECT count(*) FROM (SELECT " WAITING COUNT_MOST};
+static const struct sync_statement waiting_list = {
+    "drift_waiting",
+    "SELECT k.key_uuid, w.since, " NAME ", k.effective::text || ', revoke waits for '"
+    " || w.missing_kind || ' ' || w.missing_id || ': ' || w.topic || ' ' || w.partition || ' '"
+    " || w.record_offset " WAITING " ORDER BY w.since, w.record_offset, k.key_uuid LIMIT $1"};
+
 #define RESTORE "Give back what was lost?"
 
 const struct sync_drift deleg_drift[] = {
@@ -85,6 +101,9 @@ const struct sync_drift deleg_drift[] = {
     {"action_refused", "DL-84", SYNC_SYSTEM_ALTINN3,
      "Effective, but the policy of the resource does not offer the action.", &refused_count,
      &refused_list, NULL},
+    {"revoke_held", "DL-08", SYNC_SYSTEM_ALTINN3,
+     "Effective, while a revoke by the same giver waits for an id that nobody has named.",
+     &waiting_count, &waiting_list, NULL, NULL},
     {"absent", "DL-97", SYNC_SYSTEM_ALTINN3,
      "Granted before a whole export of Altinn 2, and not in it: the grant may have ended unseen.",
      NULL, &deleg_absent_list, &deleg_absent_release, "Revoke them, as a machine would?"},

@@ -16,11 +16,11 @@ static const struct sync_statement insert_held = {
     "hold_insert",
     "INSERT INTO sync.hold (scope, topic, partition, record_offset, entity_key, appended_at, "
     "record,"
-    " rule, missing_kind, missing_id, since)"
+    " rule, missing_kind, missing_id, since, urgent)"
     " SELECT n.* FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[],"
-    " $6::timestamptz[], $7::bytea[], $8::text[], $9::text[], $10::text[], $11::timestamptz[]) AS n"
-    " (scope, topic, partition, record_offset, entity_key, appended_at, record, rule, kind, id, "
-    "since)"
+    " $6::timestamptz[], $7::bytea[], $8::text[], $9::text[], $10::text[], $11::timestamptz[],"
+    " $12::bool[]) AS n (scope, topic, partition, record_offset, entity_key, appended_at, record,"
+    " rule, kind, id, since, urgent)"
     " ORDER BY n.scope COLLATE \"C\", n.topic COLLATE \"C\", n.partition, n.record_offset"};
 /* A record that left parked and comes back is open again. */
 static const struct sync_statement insert_parked = {
@@ -168,12 +168,14 @@ static sync_status add_held(const struct apply *apply, struct rows *rows, struct
     }
     struct sync_params *params = rows_params(apply, rows);
     int64_t *since_us = sync_arena_take_array(apply->batch->arena, rows->count, sizeof *since_us);
-    if (params == NULL || since_us == NULL) {
+    bool *urgent = sync_arena_take_array(apply->batch->arena, rows->count, sizeof *urgent);
+    if (params == NULL || since_us == NULL || urgent == NULL) {
         return apply_full(err);
     }
     for (size_t i = 0; i < rows->count; i++) {
         const struct sync_record *record = rows->records[i];
         since_us[i] = record->held_since_us != 0 ? record->held_since_us : apply->batch->now_us;
+        urgent[i] = record->fold.alarm;
         name_missing(&record->fold, &rows->texts[0][i], &rows->texts[1][i]);
     }
     sync_params_text_array(params, rows->keys, rows->count);
@@ -183,6 +185,7 @@ static sync_status add_held(const struct apply *apply, struct rows *rows, struct
     sync_params_text_array(params, rows->texts[0], rows->count);
     sync_params_text_array(params, rows->texts[1], rows->count);
     sync_params_time_array(params, since_us, NULL, rows->count);
+    sync_params_bool_array(params, urgent, NULL, rows->count);
     calls[(*count)++] = (struct sync_call){&insert_held, params};
     return SYNC_OK;
 }

@@ -265,6 +265,24 @@ static void a_key_that_nobody_knows_is_not_released(void **state)
     assert_int_equal(all_rows(), 1);
 }
 
+/* DL-08: whom it means is not known, so every right of its giver may be the one. */
+static void a_revoke_that_waits_lists_what_its_giver_has_given(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    assert_string_equal(apply_one(world_rule(1, DELEGATION_GRANT, "Read", 10)), "DL-20");
+    struct delegation_change grant = world_rule(2, DELEGATION_GRANT, "Read", 11);
+    grant.to = (struct delegation_name){.present = true, .has_user_id = true, .user_id = 777};
+    assert_string_equal(apply_one(grant), "DL-08");
+    assert_int_equal(all_rows(), 0); /* what waits to be given is nobody's danger */
+    struct delegation_change revoke = world_rule(3, DELEGATION_REVOKE, "Read", 20);
+    revoke.to = grant.to;
+    assert_string_equal(apply_one(revoke), "DL-08");
+    assert_int_equal(rows_of("revoke_held", SYNC_SYSTEM_ALTINN3), 1);
+    assert_string_equal(apply_one(world_rule(4, DELEGATION_REVOKE, "Read", 30)), "DL-35");
+    assert_int_equal(all_rows(), 0);
+}
+
 /* What an export lacks, DL-97 ------------------------------------------------------------------ */
 
 /* An export of the service at position 50 that is whole, unless lost rows did not come. */
@@ -396,6 +414,7 @@ int main(void)
         CASE(one_process_counts_drift_for_its_home),
         CASE(a_parked_restoring_that_is_revoked_leaves_nothing_to_release),
         CASE(a_key_that_nobody_knows_is_not_released),
+        CASE(a_revoke_that_waits_lists_what_its_giver_has_given),
         CASE(what_a_whole_export_lacks_is_listed_and_revoked_by_order),
         CASE(the_last_grant_that_an_export_lacks_ends_by_order_and_says_so),
         CASE(an_export_that_lacks_more_than_a_hundredth_is_rather_wrong),
