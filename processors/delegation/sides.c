@@ -164,7 +164,7 @@ static void plan_command(struct delegation_key *key, const struct delegation_tur
     /* What has left may have had no effect, and never goes again while a newer one waits: then
      * only a newer one can end it, be its set the same. */
     if (want == held && !key->has_left) {
-        plan->withdraw = true; /* the far side must never get it */
+        plan->withdraw = true; /* the far side must never get it (DL-90) */
         return;
     }
     plan->withdraw = key->open_set != want;

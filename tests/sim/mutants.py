@@ -41,7 +41,7 @@ MUTANTS = [
     ("an echo gives access (DL-06)", "loop", DECIDE,
      "if (event->echo || is_own_export(d, r, ref)) {", "if (is_own_export(d, r, ref)) {"),
     ("a grant that is not wanted any more still leaves (DL-90, DL-101)", "loop", SIDES,
-     "        plan->withdraw = true; /* the far side must never get it */",
+     "        plan->withdraw = true; /* the far side must never get it (DL-90) */",
      "        plan->withdraw = false;"),
     ("what has left is forgotten (10.2)", "loop", SIDES,
      "uint64_t held = key->has_left ? key->left_set : shown;", "uint64_t held = shown;"),

@@ -146,6 +146,26 @@ static void a_revoke_after_the_grant_has_left_is_sent_behind_it(void **state)
     assert_int_equal(ask("SELECT count(*) FROM sync.deleg_key WHERE left_set = '{}'"), 1);
 }
 
+/* Altinn 2 answered 503, and by then another one waited: nobody sends the first again. */
+static void what_left_without_effect_is_said_again_when_it_is_wanted_again(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    assert_string_equal(apply_one(world_rule(1, DELEGATION_GRANT, "Read", 10)), "DL-20");
+    assert_string_equal(apply_one(world_a3(5, DELEGATION_REVOKE_ALL, NULL, 20)), "DL-36");
+    struct sync_lane_effect first = newest("altinn2", 0);
+    look(commands, &first);
+    grant_in_altinn3(6, 30);
+    look(commands, &first);
+    assert_int_equal(first.verdict, SYNC_LANE_SKIP);
+    assert_string_equal(apply_one(world_a3(7, DELEGATION_REVOKE_ALL, NULL, 40)), "DL-35");
+    assert_int_equal(waiting("altinn2"), 1);
+    struct sync_lane_effect again = newest("altinn2", 0);
+    look(commands, &again);
+    assert_int_equal(again.verdict, SYNC_LANE_SEND);
+    assert_non_null(strstr((const char *)again.body.data, "\"rights\":[]"));
+}
+
 static void a_refusal_brings_back_what_was_held(void **state)
 {
     (void)state;
@@ -288,6 +308,7 @@ int main(void)
         CASE(a_command_is_completed_and_taken_once),
         CASE(what_a_person_has_revoked_since_never_leaves),
         CASE(a_revoke_after_the_grant_has_left_is_sent_behind_it),
+        CASE(what_left_without_effect_is_said_again_when_it_is_wanted_again),
         CASE(a_refusal_brings_back_what_was_held),
         CASE(the_echo_of_a_command_ends_it),
         CASE(without_the_endpoint_a_command_has_no_route),
