@@ -305,8 +305,8 @@ def versions_out_of_order(stack):
          WHERE version < before""")
 
 
-def given_after_the_end(stack, seconds=2):
-    """Calls that gave a right longer than an instant after it was decided that the right had ended (DL-101)."""
+def given_after_the_end(stack, seconds=35):
+    """Calls that gave a right later after it was decided that the right had ended than a call may be on its way (DL-101)."""
     return stack.query_authorization("""
         SELECT c.key_id::text, c.version, h.version FROM altinn2delegations.call c
           JOIN sync.deleg_key k ON k.key_uuid = c.key_id
