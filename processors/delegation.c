@@ -200,12 +200,13 @@ static sync_status no_slot(struct sync_error *err)
 }
 
 /* What a born event of Altinn 3 says that it holds now; ours are known by their writes. Where the
- * event is older than our newest write, that write found the row as the event had left it. */
+ * event is older than our newest write, that write found the row as the event had left it. An event
+ * of a package says nothing of the row of a role that ends with it (DL-71). */
 static void report_a3(struct delegation_key *at, const struct delegation_event *event,
                       const struct delegation_decision *decision)
 {
     if (event->source != DELEGATION_A3 || event->echo || decision->stale ||
-        event->order < at->a3_pos) {
+        event->order < at->a3_pos || event->name.kind != at->name.kind) {
         return;
     }
     at->held_a3 = (at->held_a3 | decision->reported) & ~decision->unreported;

@@ -463,6 +463,7 @@ static void a_person_who_ends_the_tax_package_ends_its_role(void **state)
 {
     (void)state;
     take(world_role(1, DELEGATION_GRANT, "A0282", NULL, 2000), "DL-20");
+    delegation_written(key_of(DELEGATION_ROLE), true); /* its row is in Altinn 3 */
     take(by_machine(world_role_a3(1, DELEGATION_PACKAGE, DELEGATION_REVOKE_ALL,
                                   "urn:altinn:accesspackage:skatt", 2100)),
          "DL-37");
@@ -473,6 +474,8 @@ static void a_person_who_ends_the_tax_package_ends_its_role(void **state)
     assert_string_equal(effective(DELEGATION_ROLE), "");
     assert_string_equal(effective(DELEGATION_PACKAGE), "");
     assert_true(key_of(DELEGATION_ROLE)->has_open); /* the command goes by the role */
+    assert_true(key_of(DELEGATION_ROLE)->write_a3); /* only the package's row is gone there */
+    assert_int_equal(key_of(DELEGATION_ROLE)->held_a3, 0);
 }
 
 static void a_package_is_held_by_role_and_by_altinn3(void **state)
