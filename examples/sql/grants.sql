@@ -72,8 +72,8 @@ GRANT SELECT ("Id", "Altinn2CorrespondenceId") ON correspondence."Correspondence
 
 GRANT SELECT ON sync.topic, sync.partition_owner, sync.outcome_count, sync.target, sync.source, sync.source_gap,
                 sync.pause, sync.yield, sync.decision TO altinn_sync_viewer;
-GRANT SELECT (scope, topic, partition, record_offset, entity_key, missing_kind, missing_id, appended_at, rule, since)
-    ON sync.hold TO altinn_sync_viewer;
+GRANT SELECT (scope, topic, partition, record_offset, entity_key, missing_kind, missing_id, appended_at, rule, since,
+              urgent) ON sync.hold TO altinn_sync_viewer;
 GRANT SELECT (scope, topic, partition, record_offset, entity_key, rule, code, field, reason, appended_at, sealed,
               digest, attempts, since, state, part, missing_kind, missing_id)
     ON sync.parked TO altinn_sync_viewer;
