@@ -123,10 +123,16 @@ def what_waits_for_altinn3_stops_its_service_alone(stack):
     moves_on(stack, name)
 
 
+def rests(stack):
+    with urllib.request.urlopen(f"http://{stack.processes[TO3].ready['http']}/readyz?verbose", timeout=10) as answer:
+        return "[+] paused by an operator" in answer.read().decode()
+
+
 def a_consumer_that_rests_stops_all(stack):
     world = scene(stack)
     names = services(world)[:3]
     stack.verb("--yes", "pause", TO3, "--reason", "test", config=world.config)
+    wait_until("the consumer has noticed", lambda: rests(stack), 30)
     told = give(world, names[0])
 
     def stopped():
