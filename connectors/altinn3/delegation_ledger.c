@@ -353,18 +353,21 @@ static const struct sync_statement enter_statement = {
     " ON CONFLICT (source, stream, snapshot_id, seq, event_day) DO NOTHING"};
 
 /* An echo's cause is entered the same day or the day before; any other day is asked for only then.
- * A write that a row of an export caused names the number of the row. */
+ * A write that a row of an export caused names the number of the row. Each question is an index
+ * look-up with the whole key: OFFSET 0 and LIMIT keep the planner from joining by part of it, which
+ * would walk all that a stream has said. */
 static const struct sync_statement origins_statement = {
     "delegation_origins",
-    "SELECT count(*) FROM unnest($1::int2[], $2::text[], $3::int8[], $4::int4[])"
-    "  AS o (source, stream, seq, day)"
-    " WHERE NOT EXISTS (SELECT FROM sync.seen s WHERE s.source = o.source AND s.stream = o.stream"
-    "   AND s.snapshot_id = '00000000-0000-0000-0000-000000000000' AND s.seq = o.seq"
-    "   AND s.event_day BETWEEN '1970-01-01'::date + o.day - 1 AND '1970-01-01'::date + o.day)"
-    "  AND NOT EXISTS (SELECT FROM (SELECT '00000000-0000-0000-0000-000000000000'::uuid AS id"
-    "   UNION SELECT e.snapshot_id FROM sync.snapshot e OFFSET 0) AS e"
-    "   JOIN sync.seen s ON s.source = o.source AND s.stream = o.stream AND s.snapshot_id = e.id"
-    "   AND s.seq = o.seq)"};
+    "SELECT count(*) FROM (SELECT n.* FROM unnest($1::int2[], $2::text[], $3::int8[], $4::int4[])"
+    "   AS n (source, stream, seq, day)"
+    "  WHERE NOT EXISTS (SELECT FROM sync.seen s WHERE s.source = n.source AND s.stream = n.stream"
+    "   AND s.snapshot_id = '00000000-0000-0000-0000-000000000000' AND s.seq = n.seq"
+    "   AND s.event_day BETWEEN '1970-01-01'::date + n.day - 1 AND '1970-01-01'::date + n.day"
+    "   OFFSET 0) OFFSET 0) AS o"
+    " WHERE NOT EXISTS (SELECT FROM (SELECT '00000000-0000-0000-0000-000000000000'::uuid AS id"
+    "   UNION SELECT e.snapshot_id FROM sync.snapshot e) AS e"
+    "  CROSS JOIN LATERAL (SELECT FROM sync.seen s WHERE s.source = o.source"
+    "   AND s.stream = o.stream AND s.snapshot_id = e.id AND s.seq = o.seq LIMIT 1) AS s)"};
 
 static sync_status read_origins(struct deleg_batch *all, const struct sync_result *result,
                                 struct sync_error *err)

@@ -1,13 +1,15 @@
 /*
- * Shows that a batch of delegations takes a handful of statements whatever its size, and that the
- * same batch again, as after a crash before the position moved, changes nothing. Needs
- * SYNC_TEST_DSN.
+ * Shows that a batch of delegations takes a handful of statements whatever its size, that an echo
+ * costs the same whatever was said before, and that the same batch again, as after a crash before
+ * the position moved, changes nothing. Needs SYNC_TEST_DSN.
  */
 #include "delegation_database.h"
 
 #define SMALL           5
 #define LARGE           200 /* a swamped machine has time for it, too */
 #define STATEMENTS_MOST 60
+#define LEDGER          50000 /* events of one stream, in some 500 pages of its index */
+#define PAGES_MOST      250
 
 static struct delegation_change changes[LARGE];
 
@@ -95,6 +97,34 @@ static void the_number_of_statements_does_not_grow_with_the_batch(void **state)
     }
 }
 
+/* Index pages of the ledger that were looked at. */
+static int64_t ledger_pages(void)
+{
+    must(sync_db_script(own.db, "SELECT pg_stat_force_next_flush()", &own.err));
+    must(sync_db_script(own.other, "SELECT pg_stat_force_next_flush()", &own.err));
+    return ask("SELECT sum(idx_blks_hit + idx_blks_read)::int8 FROM pg_statio_user_tables"
+               " WHERE relname LIKE 'seen\\_%%'");
+}
+
+static void an_echo_costs_the_same_whatever_its_stream_has_said(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    clear_world();
+    changes[0] = today(world_a3(5, DELEGATION_GRANT, "read", 10));
+    apply_batch(changes, 1); /* what a session reads once is read */
+    run_sql("INSERT INTO sync.seen SELECT 2, 'a2.rule.1', '00000000-0000-0000-0000-000000000000',"
+            " n, (now() AT TIME ZONE 'UTC')::date, 0, 'DL-20' FROM generate_series(1, %d) AS n",
+            LEDGER);
+    run_sql("VACUUM ANALYZE sync.seen");
+    int64_t before = ledger_pages();
+    changes[0] = today(world_a3(6, DELEGATION_GRANT, "write", 11));
+    world_origin(&changes[0], DELEGATION_A2, LEDGER / 2);
+    apply_batch(changes, 1);
+    assert_string_equal(base.records[0].fold.rule, "DL-06");
+    assert_in_range(ledger_pages() - before, 1, PAGES_MOST);
+}
+
 static const char *everything(void)
 {
     return ask_text(
@@ -134,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_number_of_statements_does_not_grow_with_the_batch),
         cmocka_unit_test(the_same_batch_again_changes_nothing),
+        cmocka_unit_test(an_echo_costs_the_same_whatever_its_stream_has_said),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
