@@ -14,6 +14,7 @@ from delegations import ALTINN2, IDENTITY, RIGHTHOLDER, SUPPLIER, read_table
 
 SPACE = uuid.UUID("002b8d8e-6dce-5ff3-aef6-c1ccad164ddf")
 ZERO = "00000000-0000-0000-0000-000000000000"
+TAX_ROLE = "a0282"
 HUMAN_SYSTEMS = {"ed771364-42a8-4934-801e-b482ed20ec3e"}  # the end-user API
 SKEW, MARGIN = 2.0, 0.5  # seconds: what the rules allow, and what a stamp and its act may lie apart
 KINDS = ("single", "instance", "role")
@@ -188,11 +189,12 @@ def gone_of(rows, place, mapping):
     return out
 
 
-VERSIONS_OF_ALTINN3 = """
+PARENTS = """
     WITH parent AS (
         SELECT DISTINCT ON (id) id, fromid, toid, roleid FROM (
             SELECT id, fromid, toid, roleid FROM dbo.assignment UNION ALL
-            SELECT id, fromid, toid, roleid FROM dbo_history.auditassignment) AS a ORDER BY id),
+            SELECT id, fromid, toid, roleid FROM dbo_history.auditassignment) AS a ORDER BY id)"""
+VERSIONS_OF_ALTINN3 = PARENTS + """,
     version AS (
         SELECT 'single' AS kind, assignmentid, resourceid, '' AS instance, policypath, policyversion, audit_validfrom, 'infinity' AS ended,
                audit_changedbysystem, NULL::uuid AS deleted_by FROM dbo.assignmentresource
@@ -219,7 +221,20 @@ VERSIONS_OF_ALTINN3 = """
      ORDER BY place"""
 
 
-def acts_of_altinn3(stack):
+ENDED_PACKAGES = PARENTS + """
+    SELECT p.fromid::text, p.toid::text, extract(epoch FROM h.audit_validto)::float
+      FROM dbo_history.auditassignmentpackage h JOIN parent p ON p.id = h.assignmentid JOIN dbo.package k ON k.id = h.packageid
+     WHERE k.urn = ANY (%s) AND h.audit_deletedbysystem::text = ANY (%s)"""
+
+
+def end_tax_roles(stack, mapping, acts):
+    """DL-71: a person who takes the package of this role takes the role."""
+    packages = [package for package, roles in mapping.packages.items() if TAX_ROLE in roles]
+    for giver, receiver, ended in stack.query_authorization(ENDED_PACKAGES, packages, list(HUMAN_SYSTEMS)):
+        acts.cuts[(("role", giver, receiver, TAX_ROLE, ""), "*")].append((ended, ended + MARGIN))
+
+
+def acts_of_altinn3(stack, mapping):
     """From the versions of every row, in the order in which they ended; one row at a time has a key."""
     acts = Acts()
     versions = defaultdict(list)
@@ -239,6 +254,7 @@ def acts_of_altinn3(stack):
                     if deleted_by in HUMAN_SYSTEMS:
                         acts.cuts[(key, "*")].append((ended, ended + MARGIN))
                 before = set()
+    end_tax_roles(stack, mapping, acts)
     return acts
 
 
@@ -347,7 +363,7 @@ def judge(stack, resources, with_endpoint=True):
     mapping = Mapping(resources)
     shown2 = shown_by_altinn2(stack, mapping)
     shown3, blind = shown_by_altinn3(stack)
-    acts2, acts3 = acts_of_altinn2(stack, mapping), acts_of_altinn3(stack)
+    acts2, acts3 = acts_of_altinn2(stack, mapping), acts_of_altinn3(stack, mapping)
     parked = parked_restores(stack)
     differ = {key: sets for key, sets in differences(shown2, shown3, mapping).items() if key_uuid(key) not in parked}
     result = Result()

@@ -15,8 +15,10 @@ from harness import check, run
 F, K, L = 50001, 50004, 50006
 SERVICE, MESSAGES, MESSAGE = "ttd-service-5103", "ttd-migratedcorrespondence-5100-2", "urn:altinn:correspondence-id:" + "7" * 8 + "-7777-4777-8777-" + "7" * 12
 HADM = "d9e05d40-9849-4982-bf04-aa03b19e4a66"
+TAX_ROLE, TAX_PACKAGE = "f4df0522-3034-405b-a9e5-83f971737033", "6b4c19ff-250a-4625-a4f7-d9684db537f4"
 T = time.time() - 1000
 TABLES = ("dbo_history.auditassignment", "dbo_history.auditassignmentresource", "dbo_history.auditassignmentinstance",
+          "dbo_history.auditassignmentpackage",
           "altinn2delegations.held", "altinn2delegations.change", "altinn2delegations.report", "altinn2delegations.event",
           "altinn2delegations.call", "sync.outbox", "sync.history", "sync.deleg_key", "sync.policy_document",
           "sync.outcome_count", "sync.partition_owner")
@@ -45,7 +47,7 @@ def plant(stack):
     with stack.connect_authorization() as connection, connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")  # no history of tidying up
         cursor.execute("DELETE FROM dbo.assignment WHERE roleid NOT IN (SELECT id FROM dbo.role WHERE code = 'regnskapsforer')")
-        for table in ("dbo.assignmentresource", "dbo.assignmentinstance", *TABLES):
+        for table in ("dbo.assignmentresource", "dbo.assignmentinstance", "dbo.assignmentpackage", *TABLES):
             cursor.execute(f"DELETE FROM {table}")
     a2.give(F, K, SERVICE, ["write"], T)
     a3.set_actions(F, K, SERVICE, {"write"}, T + 1, system=IDENTITY)
@@ -171,6 +173,21 @@ def a_grant_that_altinn3_no_longer_showed_ends_with_its_row(stack):
     must_see(stack)
 
 
+def who_takes_the_tax_package_takes_its_role(stack):
+    """DL-71: the sync ends the role on both sides, and nothing is lost."""
+    world = plant(stack)
+    a2, a3 = world.altinn2, world.altinn3
+    a2.give_role(F, K, "A0282", T)
+    a3.transaction(F, IDENTITY, lambda cursor, stamp: a3.assignment(cursor, F, K, TAX_ROLE))
+    a3.set_package(F, K, TAX_PACKAGE, True, T + 1, system=IDENTITY)
+    must_see(stack)
+    a3.set_package(F, K, TAX_PACKAGE, False, None)
+    must_see(stack, "resurrected")
+    a2.take_role(F, K, "A0282", time.time(), actor=BRIDGE)
+    a3.remove_role(F, K, TAX_ROLE, system=IDENTITY)
+    must_see(stack)
+
+
 def a_row_without_its_document_is_seen(stack):
     plant(stack)
     stack.query_authorization("DELETE FROM sync.policy_document WHERE instance IS NOT NULL")
@@ -239,6 +256,6 @@ if __name__ == "__main__":
          what_a_user_took_away_in_altinn3_must_not_show, what_a_job_took_away_may_come_back, a_grant_that_stands_must_show,
          a_grant_that_its_side_no_longer_showed_ends_with_the_last_one,
          a_rule_that_a_command_removed_stands_when_another_rule_is_taken, a_grant_that_altinn3_no_longer_showed_ends_with_its_row,
-         a_row_without_its_document_is_seen, history_that_runs_backwards_is_seen, calls_out_of_order_are_seen,
+         who_takes_the_tax_package_takes_its_role, a_row_without_its_document_is_seen, history_that_runs_backwards_is_seen, calls_out_of_order_are_seen,
          a_call_that_gives_after_the_end_is_seen, without_a_route_exactly_the_waiting_commands_differ,
          a_record_without_an_outcome_is_seen], "delegation-checker", broker="none")
