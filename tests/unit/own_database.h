@@ -122,6 +122,12 @@ static inline void run_sql(const char *format, ...)
 }
 
 /* The number that a query gives. */
+/* What a session has read stands in the views of statistics from now on. */
+static inline void tell_statistics(struct sync_db *db)
+{
+    must(sync_db_script(db, "SELECT pg_stat_force_next_flush()", &own.err));
+}
+
 static inline int64_t ask(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static inline int64_t ask(const char *format, ...)
 {

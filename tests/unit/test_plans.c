@@ -239,9 +239,9 @@ static void use_all(int32_t id)
 /* Rows that our sessions have read so far. */
 static int64_t rows_read(void)
 {
-    must(sync_db_script(own.db, "SELECT pg_stat_force_next_flush()", &own.err));
-    must(sync_db_script(world.send, "SELECT pg_stat_force_next_flush()", &own.err));
-    must(sync_db_script(own.other, "SELECT pg_stat_force_next_flush()", &own.err));
+    tell_statistics(own.db);
+    tell_statistics(world.send);
+    tell_statistics(own.other);
     return ask("SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int8 FROM"
                " pg_stat_user_tables WHERE schemaname IN ('sync', 'correspondence')");
 }
