@@ -109,6 +109,22 @@ def push(stack, a2_id, events, extension=False, timeout=30, path=PUSH_PATH, raw=
         return error.code
 
 
+def page(stack, name, path):
+    """(code, text) of a page that a process shows."""
+    try:
+        with urllib.request.urlopen(f"http://{stack.processes[name].ready['http']}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def figures(stack, name):
+    """The page of figures of a process."""
+    code, text = page(stack, name, "/metrics")
+    check(code == 200, f"{name}: /metrics answers {code}")
+    return text
+
+
 class Bridge:
     """Altinn 2's bridge: journals each call, answers what answer(call) says: a code, or None to drop the connection."""
 

@@ -6,10 +6,9 @@ What arrived is read from Apache Kafka by its own console consumer: keys and hea
 import signal
 import subprocess
 import time
-import urllib.request
 
 from harness import (ARCHIVED, CONFIRMED, PURGED_BY_RECIPIENT, READ, RESTORED, SOFT_DELETED, TOPIC3, a3_id, act3, check,
-                     insert_message, party, run, size, wait_until)
+                     figures, insert_message, party, run, size, wait_until)
 
 NAME = "altinn3-status"
 P = party(1)
@@ -55,8 +54,7 @@ def of(stack, *messages):
 
 
 def figure(stack, start_of_line):
-    with urllib.request.urlopen(f"http://{stack.processes[NAME].ready['http']}/metrics", timeout=5) as answer:
-        lines = answer.read().decode().split("\n")
+    lines = figures(stack, NAME).split("\n")
     return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(start_of_line)), 0.0)
 
 

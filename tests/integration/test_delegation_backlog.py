@@ -9,12 +9,11 @@ import re
 import subprocess
 import threading
 import time
-import urllib.request
 import uuid
 
 from delegation_checker import Mapping, overlaps, shown_by_altinn3, unaccounted
 from delegation_world import BACKLOG_TO3, TO3, TOPICS, DelegationWorld
-from harness import BUILD, ROOT, SEED, check, run, say, size, wait_until
+from harness import BUILD, ROOT, SEED, check, figures, run, say, size, wait_until
 
 COUNT = size(100000, 1000000)
 PARTIES, RESOURCES = size(4000, 40000), 50
@@ -61,14 +60,9 @@ def sent(process):
     return json.loads(text)["sent"]
 
 
-def page(stack, name):
-    with urllib.request.urlopen(f"http://{stack.processes[name].ready['http']}/metrics", timeout=10) as answer:
-        return answer.read().decode()
-
-
 def latencies(stack):
     """Live events by the most seconds that they took from capture to commit."""
-    found = re.findall(r'end_to_end_latency_seconds_bucket\{direction="to_altinn3",mode="live",le="([^"]+)"\} (\S+)', page(stack, TO3))
+    found = re.findall(r'end_to_end_latency_seconds_bucket\{direction="to_altinn3",mode="live",le="([^"]+)"\} (\S+)', figures(stack, TO3))
     return {float(bound): float(count) for bound, count in found}
 
 
@@ -148,7 +142,7 @@ def the_backlog_rests(stack, world):
     wait_until("the backlog gives way", lambda: state(stack, world)["yields_reason"] == "live_behind" or str(state(stack, world)), 60)
     here = consumed(stack, BACKLOG_TO3)
     check("yields to delegation-to-altinn3" in stack.verb("status", config=world.config).stdout, "the screen says so")
-    check(re.search(r'yielding\{[^}]*reason="live_behind"\} 1', page(stack, BACKLOG_TO3)), "the figure says so")
+    check(re.search(r'yielding\{[^}]*reason="live_behind"\} 1', figures(stack, BACKLOG_TO3)), "the figure says so")
     time_up = time.monotonic() + 4
     wait_until("it is looked on", lambda: check(consumed(stack, BACKLOG_TO3) == here, "it moved while live stood") or
                time.monotonic() > time_up, 10)

@@ -14,7 +14,7 @@ import urllib.request
 import delegation_log
 from delegation_acts import CLEAN_UP
 from delegation_world import BACKLOG_TO3, BACKLOG_TO2, CAPTURES, CONSUMERS, TO2, TO3, DelegationWorld
-from harness import SEED, check, run, size, wait_until
+from harness import SEED, check, page, run, size, wait_until
 from test_delegation_simulator import Receiver
 
 NAME = "altinn2-delegation"
@@ -123,16 +123,11 @@ def what_waits_for_altinn3_stops_its_service_alone(stack):
     moves_on(stack, name)
 
 
-def rests(stack):
-    with urllib.request.urlopen(f"http://{stack.processes[TO3].ready['http']}/readyz?verbose", timeout=10) as answer:
-        return "[+] paused by an operator" in answer.read().decode()
-
-
 def a_consumer_that_rests_stops_all(stack):
     world = scene(stack)
     names = services(world)[:3]
     stack.verb("--yes", "pause", TO3, "--reason", "test", config=world.config)
-    wait_until("the consumer has noticed", lambda: rests(stack), 30)
+    wait_until("the consumer has noticed", lambda: "[+] paused by an operator" in page(stack, TO3, "/readyz?verbose")[1], 30)
     told = give(world, names[0])
 
     def stopped():

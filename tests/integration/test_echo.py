@@ -2,9 +2,8 @@
 """Altinn 2 reports every bridge call back as if its users had acted: exactly, shifted over a second border, under another party,
 or both. An act must cross at most once, both sides must end equal, and the metrics must tell."""
 import os
-import urllib.request
 
-from harness import SEED, check, run, size, unaccounted, wait_until
+from harness import SEED, check, figures, run, size, unaccounted, wait_until
 from world import World
 
 TO3 = "status-to-altinn3"
@@ -13,8 +12,7 @@ next_id = 300001
 
 def metric(stack, process, name, label=""):
     """Sum of the series of one metric whose labels contain a text."""
-    with urllib.request.urlopen(f"http://{stack.processes[process].ready['http']}/metrics", timeout=5) as page:
-        rows = page.read().decode().split("\n")
+    rows = figures(stack, process).split("\n")
     return sum(float(row.rsplit(" ", 1)[1]) for row in rows
                if row.startswith(f"altinn_sync_{name}{{") and label in row or row.startswith(f"altinn_sync_{name} "))
 

@@ -7,9 +7,8 @@ import re
 import signal
 import threading
 import time
-import urllib.error
-import urllib.request
 
+import harness
 from harness import (CONFIRMED, READ, Bridge, act3, check, consumed, insert_message, insert_party, outcomes, party, push, run,
                      unaccounted, wait_until)
 from stack import PROCESSES
@@ -25,10 +24,7 @@ SAMPLE = re.compile(r'^([a-z_][a-z0-9_]*)(?:\{((?:[a-z_]+="(?:[^"\\]|\\.)*",?)*)
 def page(stack, name, path):
     """(code, text); code 0 when nobody answers."""
     try:
-        with urllib.request.urlopen(f"http://{stack.processes[name].ready['http']}{path}", timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+        return harness.page(stack, name, path)
     except OSError as error:
         return 0, str(error)
 

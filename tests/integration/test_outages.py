@@ -3,10 +3,8 @@
 
 Broker and database one at a time: test_health.py."""
 import time
-import urllib.error
-import urllib.request
 
-from harness import (CONFIRMED, READ, Bridge, a3_rows, act3, check, insert_message, insert_party, party, push, run, size,
+from harness import (CONFIRMED, READ, Bridge, a3_rows, act3, check, insert_message, insert_party, page, party, push, run, size,
                      unaccounted, wait_until)
 
 P = party(1)
@@ -20,22 +18,13 @@ def start(stack):
         stack.start_loop()
         bridge = Bridge(stack)
         for name in stack.processes:
-            wait_until(f"{name} is ready", lambda: probe(stack, name)[0] == 200, 60)
-
-
-def probe(stack, name, path="readyz"):
-    """Code and text of a probe of one process."""
-    try:
-        with urllib.request.urlopen(f"http://{stack.processes[name].ready['http']}/{path}", timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+            wait_until(f"{name} is ready", lambda: page(stack, name, "/readyz")[0] == 200, 60)
 
 
 def all_ready(stack, seconds):
     end = time.monotonic() + seconds
     for name in stack.processes:
-        wait_until(f"{name} is ready again", lambda: probe(stack, name)[0] == 200 or probe(stack, name)[1],
+        wait_until(f"{name} is ready again", lambda: page(stack, name, "/readyz")[0] == 200 or page(stack, name, "/readyz")[1],
                    max(1, end - time.monotonic()))
 
 
@@ -46,7 +35,7 @@ def stay_live(stack, seconds):
     def lived():
         for name, process in stack.processes.items():
             check(process.alive(), f"{name} ended: {process.tail()}")
-            check(probe(stack, name, "livez")[0] == 200, f"{name} is not live: {probe(stack, name, 'livez')[1]}")
+            check(page(stack, name, "/livez")[0] == 200, f"{name} is not live: {page(stack, name, '/livez')[1]}")
         return time.monotonic() >= end
     wait_until("they lived through it", lived, seconds + 10)
 
@@ -69,7 +58,7 @@ def a_bridge_that_is_not_there_is_said_and_waited_for(stack):
     bridge.__exit__()
     insert_message(stack, 3004)
     act3(stack, 3004, READ, P, now)
-    wait_until("it says that the bridge is away", lambda: "[-] bridge" in probe(stack, "status-to-altinn2")[1], 30)
+    wait_until("it says that the bridge is away", lambda: "[-] bridge" in page(stack, "status-to-altinn2", "/readyz")[1], 30)
     stay_live(stack, size(20, 60))
     bridge = Bridge(stack)
     wait_until("the read is in Altinn 2", lambda: "read" in bridge.of(3004), 30)

@@ -3,10 +3,8 @@
 the same epoch, and status, probe and figures say what is going on."""
 import json
 import time
-import urllib.error
-import urllib.request
 
-from harness import (CONFIRMED, READ, Bridge, a3_rows, act3, check, consumed, insert_message, insert_party, party, push, run,
+from harness import (CONFIRMED, READ, Bridge, a3_rows, act3, check, consumed, figures, insert_message, insert_party, page, party, push, run,
                      unaccounted, wait_until)
 
 P = party(1)
@@ -22,17 +20,9 @@ def start(stack):
         bridge = Bridge(stack)
 
 
-def page(stack, name, path):
-    try:
-        with urllib.request.urlopen(f"http://{stack.processes[name].ready['http']}{path}", timeout=5) as answer:
-            return answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.read().decode()
-
-
 def figure(stack, name):
     """What the process shows as its own switch."""
-    line = next((l for l in page(stack, name, "/metrics").split("\n") if l.startswith("altinn_sync_paused{")), None)
+    line = next((l for l in figures(stack, name).split("\n") if l.startswith("altinn_sync_paused{")), None)
     return line and float(line.split()[-1])
 
 
@@ -76,7 +66,7 @@ def a_paused_consumer_applies_nothing_and_goes_on_without_a_restart(stack):
     told = state(stack, TO3)
     check(told["state"] == "paused" and told["pause_reason"] == "the test says so" and told["paused_since"], f"status: {told}")
     check("paused" in stack.verb("status").stdout, "the screen says so")
-    check("[+] paused by an operator" in page(stack, TO3, "/readyz?verbose"), "it stays ready and says why it stands still")
+    check("[+] paused by an operator" in page(stack, TO3, "/readyz?verbose")[1], "it stays ready and says why it stands still")
     change(stack, "resume", TO3, 0)
     wait_until("what waited is in Altinn 3", lambda: (READ, P, now) in a3_rows(stack, 3002) and
                (CONFIRMED, P, now) in a3_rows(stack, 3001), 30)
@@ -116,7 +106,7 @@ def a_pause_outlives_a_restart(stack):
     stack.processes[TO3].kill()
     stack.processes[TO3].start()
     wait_until("it is paused from its first look on", lambda: figure(stack, TO3) == 1, 30)
-    wait_until("it claims its partitions all the same", lambda: "[+] started" in page(stack, TO3, "/readyz?verbose"), 60)
+    wait_until("it claims its partitions all the same", lambda: "[+] started" in page(stack, TO3, "/readyz?verbose")[1], 60)
     look_on(stack, lambda: consumed(stack, TO3) - position, 3)
     change(stack, "resume", TO3, 0)
     wait_until("what waited is in Altinn 3", lambda: (READ, P, now) in a3_rows(stack, 3004), 30)
