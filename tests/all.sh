@@ -40,6 +40,7 @@ step() {
         echo "ok $name" >>"$results"
     else
         say "FAIL  $name ($seconds s): $log"
+        grep -aE '^\[  (ERROR|FAILED) |^\[   LINE ' "$log" | head -40 | sed 's/^/      /' >&2 # of cmocka, wherever they stand
         tail -60 "$log" | sed 's/^/      /' >&2
         echo "FAIL $name" >>"$results"
     fi
@@ -93,7 +94,7 @@ with_database() { # COMMAND…: runs with SYNC_TEST_DSN of a throw-away cluster
     rm -rf "$dir"
     return $code
 }
-part_unit() { 
+part_unit() {
     step "unit and contract tests" with_database ctest --test-dir build/release -L unit -j 2 --output-on-failure
     step "a new processor from the template, and the example of the guide" with_database tests/contract/new_processor.sh
 }

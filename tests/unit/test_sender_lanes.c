@@ -401,6 +401,19 @@ static void act(int id, int kind, const char *party, int second)
     "SELECT state FROM sync.outbox WHERE entity_key = '" #id "' AND name = '" name "'"
 #define FLAG(id, flag) "SELECT " flag " FROM sync.correspondence WHERE altinn2_id = " #id
 
+/* Waits until the sender has counted what the database shows: it counts after its commit. */
+#define wait_counted(field, number)                                                                \
+    do {                                                                                           \
+        struct sync_sender_counters counted_ = {0};                                                \
+        int64_t until_us_ = sync_clock_monotonic_us() + PATIENCE_US;                               \
+        sync_sender_counters(world.sender, &counted_);                                             \
+        while (counted_.field < (number) && sync_clock_monotonic_us() < until_us_) {               \
+            (void)poll(NULL, 0, 1); /* until the condition holds */                                \
+            sync_sender_counters(world.sender, &counted_);                                         \
+        }                                                                                          \
+        assert_int_equal(counted_.field, number);                                                  \
+    } while (0)
+
 /* Tests. */
 
 static void the_label_of_an_effect_has_no_number(void **state)
@@ -513,10 +526,8 @@ static void a_lost_answer_is_asked_for_again(void **state)
     start_sender(NULL);
     wait_for(2, STATE(5, "a2/confirm"));
     assert_int_equal(call_count(), 3);
-    struct sync_sender_counters counters;
-    sync_sender_counters(world.sender, &counters);
-    assert_int_equal(counters.unknown, 2);
-    assert_int_equal(counters.done, 1);
+    wait_counted(done, 1);
+    wait_counted(unknown, 2);
 }
 
 static void a_refused_call_is_parked_and_what_follows_goes_on(void **state)
@@ -765,13 +776,7 @@ static void an_answer_after_the_fence_is_not_written(void **state)
     }
     sql("UPDATE sync.partition_owner SET epoch = 4");
     sync_http_answer(bridge.kept[--bridge.kept_count], 200, NULL, (struct sync_bytes){NULL, 0}, 0);
-    until_us = sync_clock_monotonic_us() + PATIENCE_US;
-    struct sync_sender_counters counters = {0};
-    while (counters.fenced == 0 && sync_clock_monotonic_us() < until_us) {
-        (void)poll(NULL, 0, 1); /* until the condition holds */
-        sync_sender_counters(world.sender, &counters);
-    }
-    assert_int_equal(counters.fenced, 1);
+    wait_counted(fenced, 1);
     assert_int_equal(ask(STATE(18, "a2/read")), 1);
     assert_int_equal(ask(FLAG(18, "a2_read")), 1);
 }
@@ -951,13 +956,7 @@ static void a_claim_under_way_is_waited_for_and_then_fences(void **state)
     wait_for(1, WAITS_FOR_A_LOCK, "test-sender");
     commit_and_close(&claim);
     sync_db_free(&apply);
-    int64_t until_us = sync_clock_monotonic_us() + PATIENCE_US;
-    struct sync_sender_counters counters = {0};
-    while (counters.fenced == 0 && sync_clock_monotonic_us() < until_us) {
-        (void)poll(NULL, 0, 1); /* until the condition holds */
-        sync_sender_counters(world.sender, &counters);
-    }
-    assert_int_equal(counters.fenced, 1);
+    wait_counted(fenced, 1);
     assert_int_equal(call_count(), 0);
     assert_int_equal(ask(STATE(51, "a2/read")), 0);
 }
@@ -1068,9 +1067,7 @@ static void more_hints_than_fit_lose_no_effect(void **state)
     sync_sender_hint(world.sender, hints, COUNT);
     run_sender();
     wait_for(COUNT, "SELECT count(*) FROM sync.outbox WHERE state = 2");
-    struct sync_sender_counters counters;
-    sync_sender_counters(world.sender, &counters);
-    assert_int_equal(counters.calls, COUNT);
+    wait_counted(calls, COUNT);
 }
 
 /* Where the call with this text stands among all; they have all been made. */
