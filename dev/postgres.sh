@@ -118,7 +118,7 @@ stop() {
     fi
 }
 
-# A killed process that its parent has not looked at yet is over, too.
+# A killed process that its parent has not looked at yet is over, too. One that goes between the two looks is over by the next call.
 is_over() { [ ! -d "/proc/$1" ] || grep -qs "^State:[[:space:]]*Z" "/proc/$1/status"; }
 
 # The postmaster is stopped first: else it would see its children die and begin to recover.
@@ -133,10 +133,10 @@ kill_all() {
     kill -KILL $all 2>/dev/null || true
     for pid in $all; do
         for _ in $(seq 600); do
-            if is_over "$pid"; then break; fi
+            if is_over "$pid"; then continue 2; fi
             sleep 0.05
         done
-        is_over "$pid" || die "kill: process $pid is still there"
+        die "kill: process $pid is still there"
     done
     # else a number that was not given back yet counts as a server
     rm -f "$place/data/postmaster.pid" "$place"/.s.PGSQL.* "$dir/pid"
