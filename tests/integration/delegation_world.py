@@ -112,14 +112,17 @@ class DelegationWorld:
             argv += ["--faults", faults]
         self.stack.add("altinn2-delegation-sim", argv).start()
 
-    def start_altinn3(self, rate=0, faults=None, extra=()):
-        argv = [os.path.join(BUILD, "dev/altinn3-delegation-sim"), "--dsn", self.stack.authorization_dsn,
-                "--schema", os.path.join(ROOT, "dev/altinn3-delegation-sim/schema.sql"), "--parties", str(self.parties),
-                "--resources", str(self.resources), "--keys", f"0-{self.keys - 1}", "--seed", str(self.seed), "--rate", str(rate),
-                *extra]
-        if faults:
-            argv += ["--faults", faults]
-        self.stack.add("altinn3-delegation-sim", argv).start()
+    def start_altinn3(self, rate=0, faults=None, extra=(), acts=0, actors=1):
+        """actors: programs that share rate and acts, each with choices of its own; acts 0: until they are stopped."""
+        for number in range(actors):
+            argv = [os.path.join(BUILD, "dev/altinn3-delegation-sim"), "--dsn", self.stack.authorization_dsn,
+                    "--schema", os.path.join(ROOT, "dev/altinn3-delegation-sim/schema.sql"), "--parties", str(self.parties),
+                    "--resources", str(self.resources), "--keys", f"0-{self.keys - 1}", "--seed", str(self.seed + number),
+                    "--rate", str(rate / actors), "--acts", str(-(-acts // actors)), *extra]
+            if faults:
+                argv += ["--faults", faults]
+            name = "altinn3-delegation-sim" + (f"-{number + 1}" if number else "")
+            self.stack.add(name, argv).start()
 
     def state(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.bridge_port}/sim/state", timeout=10) as answer:
@@ -136,9 +139,9 @@ class DelegationWorld:
     # -- the end ----------------------------------------------------------------------------------------
 
     def stop_acting(self):
-        for name in ("altinn2-delegation-sim", "altinn3-delegation-sim"):
-            if name in self.stack.processes:
-                self.stack.processes[name].signal(signal.SIGUSR1)
+        for name, process in self.stack.processes.items():
+            if name.startswith(("altinn2-delegation-sim", "altinn3-delegation-sim")):
+                process.signal(signal.SIGUSR1)
 
     def outstanding(self):
         """What the loop still has to do, as a sentence; empty when it has run dry."""

@@ -17,7 +17,7 @@ def the_sides_differ_by_what_waits_for_a_route_and_become_equal_when_it_is_opene
     world.prepare()
     world.start_loop()
     world.start_altinn2(rate, None, [*AWKWARD, "--acts", str(acts)])
-    world.start_altinn3(rate, None, ["--acts", str(acts), "--machine-percent", "2"])
+    world.start_altinn3(rate, None, ["--machine-percent", "2"], acts)
     wait_until("the users have acted", lambda: world.has_acted(acts) or str(world.acts_done()), size(240, 900), every=1)
     world.stop_acting()
     result = must_be_equal(world, size(120, 300))
