@@ -128,6 +128,7 @@ static sync_status read_round(struct push_job *job, struct sync_error *err)
     struct sync_params params;
     sync_arena_reset(&job->arena, 0);
     sync_params_init(&params, &job->arena);
+    SYNC_ASSERT(sync_http_client_in_flight(job->push.client) == 0);
     sync_params_int4(&params, REPORTS_MAX);
     sync_params_int4(&params, job->sim->options.own_user_id);
     sync_params_uuid(&params, &job->sim->options.own_party);
@@ -328,7 +329,10 @@ static bool start_calls(struct push_job *job)
     return true;
 }
 
-/* Tells everything of the round. Returns whether it got on and more may wait. */
+/*
+ * Tells everything of the round. Returns whether it got on and more may wait. Calls name rows of
+ * the round, so none may outlive it: also without a database, what is under way is waited for.
+ */
 static bool run_round(void *context)
 {
     struct push_job *job = context;
@@ -336,18 +340,19 @@ static bool run_round(void *context)
     sync_status status = read_round(job, &err);
     size_t told = 0;
     bool left = sync_is_ok(status) && job->round.rows > 0;
-    while (sync_is_ok(status) && (left || sync_http_client_in_flight(job->push.client) > 0)) {
-        left = left && start_calls(job);
+    while (left || sync_http_client_in_flight(job->push.client) > 0) {
+        left = left && sync_is_ok(status) && start_calls(job);
         struct sync_http_answer_in answers[CALLS_MAX];
         size_t count = sync_http_client_wait(job->push.client, 100, answers, CALLS_MAX);
         for (size_t i = 0; i < count; i++) {
             take_answer(job, &answers[i]);
         }
         told += job->told_count;
-        status = write_told(job, &err);
+        status = sync_is_ok(status) ? write_told(job, &err) : status;
     }
     told += job->told_count;
     status = sync_is_ok(status) ? write_told(job, &err) : status;
+    job->told_count = job->id_count = 0; /* what could not be written is told again */
     if (!sync_is_ok(status)) {
         simulator_database_failed(&job->sim->common, "push", &err);
     }

@@ -21,7 +21,8 @@ OWN_USER = 29999999
 class Receiver:
     """What Altinn 3 would know from the calls: {(giver, receiver, resource): {rule id: right}}, messages, and rows of exports."""
 
-    def __init__(self):
+    def __init__(self, seconds=0):
+        self.seconds = seconds  # until an answer
         self.rules, self.messages, self.exported, self.ended = {}, {}, {}, {}
         self.lock, self.random = threading.Lock(), random.Random(SEED)
         self.own = 0  # calls in the name of the bridge
@@ -35,6 +36,7 @@ class Receiver:
                 with receiver.lock:
                     lot = receiver.random.random()
                     code, answer = (503, None) if lot < 0.05 else receiver.take(self.path, body)
+                threading.Event().wait(receiver.seconds)  # as a busy server takes it
                 if lot > 0.97:  # it happened, and nobody hears of it
                     self.close_connection = True
                     return
@@ -182,6 +184,14 @@ def what_is_told_is_what_it_shows(stack):
         commands += command_some(stack, simulator, commands)
     wait_until("everything is told", simulator.is_dry, 60)
     check(commands > 0 and receiver.own > 0, f"{commands} commands, {receiver.own} told in the name of the bridge")
+    told = check_told(stack, receiver)
+    wait_until("the role feed tells what is shown", lambda: roles_told(simulator.items()) == held(
+        stack, 2, "f.party_id", "t.party_id", "h.target", "nullif(h.facilitator, 0)"), 20)
+    print(f"FIGURE {told} rules on messages, {len(rules_shown(stack))} rights to services, {commands} commands")
+
+
+def check_told(stack, receiver):
+    """Every right to a service and every rule on a message is known to the receiver, and no other. Returns how many rules."""
     check(rules_told(receiver.rules) == rules_shown(stack), f"rules: {len(rules_told(receiver.rules) ^ rules_shown(stack))} differ")
     told = {(*key, number, tuple(sorted(actions))) for key, rules in receiver.messages.items() for number, actions in rules.items()}
     shown = {(f, t, r, i, n, tuple(sorted(a))) for f, t, r, i, n, a in {
@@ -190,9 +200,21 @@ def what_is_told_is_what_it_shows(stack):
               JOIN altinn2delegations.party f ON f.party_id = h.from_party JOIN altinn2delegations.party t ON t.party_id = h.to_party
              WHERE h.kind = 1""")}}
     check(told == shown, f"messages: {len(told ^ shown)} differ")
-    wait_until("the role feed tells what is shown", lambda: roles_told(simulator.items()) == held(
-        stack, 2, "f.party_id", "t.party_id", "h.target", "nullif(h.facilitator, 0)"), 20)
-    print(f"FIGURE {len(told)} rules on messages, {len(rules_shown(stack))} rights to services, {commands} commands")
+    return len(told)
+
+
+def a_database_that_goes_while_calls_are_under_way_lets_no_report_out(stack):
+    receiver = Receiver(seconds=0.03)
+    simulator = Simulator(stack, receiver, ["--rate", "300", "--acts", "5000"])
+    told = "SELECT count(*) FROM altinn2delegations.report WHERE pushed_at IS NOT NULL"
+    for ended in range(10):
+        before = stack.query_authorization(told)
+        wait_until("some more is told", lambda known=before: stack.query_authorization(told) > known, 30)
+        check(simulator.state()["acting"], f"the acts have ended after {ended} sessions")
+        stack.query_authorization("""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                                      WHERE application_name = 'altinn2-delegation-sim-push'""")
+    wait_until("everything is told", simulator.is_dry, 60)
+    check_told(stack, receiver)
 
 
 def command_some(stack, simulator, number):
@@ -258,5 +280,6 @@ def an_export_tells_every_right_once_and_how_many_rows(stack):
 
 
 if __name__ == "__main__":
-    run([what_is_told_is_what_it_shows, the_feed_is_as_awkward_as_the_real_one, an_export_tells_every_right_once_and_how_many_rows],
+    run([what_is_told_is_what_it_shows, a_database_that_goes_while_calls_are_under_way_lets_no_report_out,
+         the_feed_is_as_awkward_as_the_real_one, an_export_tells_every_right_once_and_how_many_rows],
         "delegation-simulator", broker="none")
