@@ -125,9 +125,13 @@
           * promised convergence, and more than live is behind in a rebalance that goes well */
 #define SYNC_YIELD_BATCH_MS                                                                        \
     2000 /* and while its own batches take longer: they hold locks that live waits for */
-#define SYNC_YIELD_REST_MS 5000 /* until one batch is tried again: most of the time is live's */
-#define SYNC_YIELD_LOOK_MS 1000 /* between two looks: a fifth of the limit */
-#define SYNC_YIELD_ASK_MS  1000 /* until the broker has told the ends of one topic */
+#define SYNC_YIELD_BATCH_LIVE_MS                                                                   \
+    250 /* what a batch is to take at most while live moves: half of what live promises */
+#define SYNC_YIELD_QUIET_MS      10000 /* without a move live does not move: ten looks */
+#define SYNC_YIELD_RECORDS_FIRST 64    /* of a backlog's first batch; each may double it */
+#define SYNC_YIELD_REST_MS       5000  /* until one batch is tried again: most time is live's */
+#define SYNC_YIELD_LOOK_MS       1000  /* between two looks: a fifth of the limit */
+#define SYNC_YIELD_ASK_MS        1000  /* until the broker has told the ends of one topic */
 /* marks of the live route on their way to the apply thread; one is 8 KiB */
 #define SYNC_YIELD_RING_BYTES (64 * 1024)
 #define SYNC_YIELD_TELL_MS    5000  /* between two marks in sync.yield while it rests */

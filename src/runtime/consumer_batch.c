@@ -325,15 +325,6 @@ static void watch_parked(struct consumer *c, struct consumer_partition *p, int32
     }
 }
 
-/* What was halved after a refusal grows again; a backlog looks at the time it took, too. */
-static size_t next_records_max(const struct consumer *c, size_t now, size_t most)
-{
-    if (c->yield.live != NULL) {
-        return sync_yield_records(now, c->yield.batch_us, most);
-    }
-    return now * 2 < most ? now * 2 : most;
-}
-
 /* Committed. The partition may have been lost meanwhile; its records count all the same. */
 static void on_done(struct consumer *c, bool still_ours)
 {
@@ -349,7 +340,7 @@ static void on_done(struct consumer *c, bool still_ours)
         p->position = a->batch.records[a->batch.record_count - 1].offset + 1;
         p->refused_offset = -1;
         p->gone_tries = 0;
-        p->records_max = next_records_max(c, p->records_max, most);
+        p->records_max = p->records_max * 2 < most ? p->records_max * 2 : most;
         watch_parked(c, p, place_of_batch(c));
     }
     consumer_give_back(c, true);

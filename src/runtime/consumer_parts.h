@@ -168,6 +168,9 @@ struct consumer_yield {
     struct sync_yield_live moments;
     struct sync_yield state;
     int64_t behind_us, batch_us;
+    int64_t positions[SYNC_KAFKA_PLACES_MAX]; /* of live, when it was looked at last */
+    int64_t moved_at_us;                      /* when live was last seen to have something to do */
+    size_t records;                           /* of the next batch at most */
     int64_t look_at_us, tell_at_us;
     int64_t try_at_us; /* slow batches: when one is tried again */
     bool told;         /* sync.yield has our row */
@@ -226,6 +229,8 @@ void consumer_yield_stop(struct consumer *c);
 void consumer_yield_look(struct consumer *c, int64_t now_us);
 /* A batch has ended, however it ended: what it took of the database counts. */
 void consumer_yield_batch(struct consumer *c, int64_t batch_us);
+/* How many records a batch may have beside live; another route: as many as it likes. */
+size_t consumer_yield_records(const struct consumer *c);
 /* Whether nothing may be applied or adopted now, because live comes first. */
 bool consumer_yields(const struct consumer *c, int64_t now_us);
 /* Claims what is assigned and not owned yet, with a backoff. */

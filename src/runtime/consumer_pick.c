@@ -105,12 +105,14 @@ static void take_batch(struct consumer *c, struct consumer_record *first)
 {
     struct consumer_apply *a = &c->apply;
     const struct consumer_partition *p = &a->places[first->place];
+    size_t most = consumer_yield_records(c);
+    most = p->records_max < most ? p->records_max : most;
     size_t bytes = 0;
     size_t size = 0;
     int64_t next = first->offset;
     a->item_count = 0;
     struct consumer_record *record = first;
-    while (record != NULL && a->item_count < p->records_max) {
+    while (record != NULL && a->item_count < most) {
         bool ours = record->place == first->place && record->generation == a->generation;
         if (ours && record->offset != next && !is_sparse(c, first->place)) {
             break;

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #define SILENCE_MS 30000 /* of the thread: each topic is asked about within a second */
 
@@ -73,6 +74,7 @@ sync_status consumer_yield_make(struct consumer *c, struct sync_error *err)
     }
     y->live = sync_route_find(c->route->yields_to, &processor);
     SYNC_ASSERT(y->live != NULL && y->live->input_count <= SYNC_ROUTE_INPUTS_MAX);
+    y->records = SYNC_YIELD_RECORDS_FIRST;
     y->place_end = (size_t)sync_kafka_place(y->live->input_count, 0);
     for (size_t i = 0; i < y->live->input_count; i++) {
         const struct sync_topic *topic =
@@ -239,6 +241,16 @@ static void take_marks(struct consumer_yield *y)
     }
 }
 
+/* Live moves from one look to the next, or has not reached an end. */
+static void note_moves(struct consumer_yield *y, const int64_t *positions, int64_t now_us)
+{
+    size_t size = y->place_end * sizeof positions[0];
+    if (y->behind_us > 0 || memcmp(y->positions, positions, size) != 0) {
+        y->moved_at_us = now_us;
+    }
+    memcpy(y->positions, positions, size);
+}
+
 void consumer_yield_look(struct consumer *c, int64_t now_us)
 {
     struct consumer_apply *a = &c->apply;
@@ -257,22 +269,42 @@ void consumer_yield_look(struct consumer *c, int64_t now_us)
     }
     y->look_at_us = now_us + (int64_t)SYNC_YIELD_LOOK_MS * 1000;
     y->behind_us = sync_yield_behind_us(&y->moments, positions, y->place_end, now_us);
+    note_moves(y, positions, now_us);
     decide(c);
     tell(c, now_us);
+}
+
+/* What a batch took that was not full says nothing of a larger one. */
+static void choose_records(struct consumer *c, int64_t now_us)
+{
+    struct consumer_yield *y = &c->yield;
+    bool live_moves = now_us < y->moved_at_us + (int64_t)SYNC_YIELD_QUIET_MS * 1000;
+    size_t most = (size_t)c->config->batch_records_max;
+    size_t next = sync_yield_records(y->records, y->batch_us, live_moves, most);
+    if (next < y->records || c->apply.item_count >= y->records) {
+        y->records = next;
+    }
 }
 
 void consumer_yield_batch(struct consumer *c, int64_t batch_us)
 {
     struct consumer_yield *y = &c->yield;
+    int64_t now_us = sync_clock_monotonic_us();
     if (y->live == NULL) {
         return;
     }
     declare();
     y->batch_us = batch_us;
+    choose_records(c, now_us);
     decide(c);
     if (y->state.batches_slow) {
-        y->try_at_us = sync_clock_monotonic_us() + (int64_t)SYNC_YIELD_REST_MS * 1000;
+        y->try_at_us = now_us + (int64_t)SYNC_YIELD_REST_MS * 1000;
     }
+}
+
+size_t consumer_yield_records(const struct consumer *c)
+{
+    return c->yield.live != NULL ? c->yield.records : SIZE_MAX;
 }
 
 bool consumer_yields(const struct consumer *c, int64_t now_us)

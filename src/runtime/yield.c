@@ -59,9 +59,9 @@ struct sync_yield sync_yield_decide(struct sync_yield before, int64_t behind_us,
 }
 
 /* Between half of the limit and the limit it stays as it is. */
-size_t sync_yield_records(size_t records, int64_t batch_us, size_t records_most)
+size_t sync_yield_records(size_t records, int64_t batch_us, bool live_moves, size_t records_most)
 {
-    const int64_t limit_us = SYNC_YIELD_BATCH_MS * 1000LL;
+    const int64_t limit_us = (live_moves ? SYNC_YIELD_BATCH_LIVE_MS : SYNC_YIELD_BATCH_MS) * 1000LL;
     size_t next = records;
     if (batch_us > limit_us) {
         next = records / 2;

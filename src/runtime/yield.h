@@ -52,9 +52,10 @@ struct sync_yield sync_yield_decide(struct sync_yield before, int64_t behind_us,
 
 /*
  * How many records the next batch of a backlog may have, given what this one took: half as many
- * when it was slow, twice as many when it was not nearly. At least 1, at most records_most.
+ * when it was slow, twice as many when it was not nearly. While live moves a batch is slow much
+ * earlier, because an event of live waits for its locks. At least 1, at most records_most.
  */
-size_t sync_yield_records(size_t records, int64_t batch_us, size_t records_most);
+size_t sync_yield_records(size_t records, int64_t batch_us, bool live_moves, size_t records_most);
 
 static inline bool sync_yield_is(struct sync_yield yield)
 {

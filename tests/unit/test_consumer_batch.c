@@ -774,6 +774,7 @@ static void give_way_to(const struct sync_route *live, int64_t position)
 {
     struct sync_ring_options ring = {.bytes_max = SYNC_YIELD_RING_BYTES};
     c->yield.live = live;
+    c->yield.records = SYNC_YIELD_RECORDS_FIRST;
     c->yield.place_end = sync_kafka_place(1, 0);
     c->yield.partitions[0] = 8;
     must(sync_ring_new(&ring, &c->yield.marks, &own.err));
@@ -851,6 +852,39 @@ static void a_backlog_whose_batches_are_slow_tries_one_after_each_rest(void **st
     look_at_live(); /* it was quick */
     assert_false(c->yield.state.batches_slow);
     assert_int_equal(ask("SELECT count(*) FROM sync.yield"), 0);
+    sync_ring_free(&c->yield.marks);
+}
+
+/* Beside a live route that moves batches are short; they grow once it has been quiet for a while.
+ */
+static void a_backlog_beside_live_keeps_its_batches_short(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    const struct sync_route *live = &processor->routes[1];
+    give_way_to(live, 100);
+    c->yield.records = 400;
+    look_at_live();
+    consumer_yield_batch(c, 300 * 1000);
+    assert_int_equal(consumer_yield_records(c), 200);
+    c->apply.item_count = 100; /* not full: says nothing of a larger one */
+    consumer_yield_batch(c, 10 * 1000);
+    assert_int_equal(consumer_yield_records(c), 200);
+    c->yield.moved_at_us -= SYNC_YIELD_QUIET_MS * 1000LL;
+    look_at_live();
+    c->apply.item_count = 200;
+    consumer_yield_batch(c, 300 * 1000);
+    assert_int_equal(consumer_yield_records(c), 400);
+    run_sql("UPDATE sync.partition_owner SET position = 101 WHERE scope = '%s'", live->name);
+    look_at_live();
+    c->apply.item_count = 400;
+    consumer_yield_batch(c, 300 * 1000);
+    assert_int_equal(consumer_yield_records(c), 200);
+    c->yield.records = 1;
+    put(9001, STATUS_READ, NINE);
+    put(9001, STATUS_CONFIRMED, NINE);
+    assert_true(consumer_next_batch(c, sync_clock_monotonic_us()));
+    assert_int_equal(count_of(HELD), 1);
     sync_ring_free(&c->yield.marks);
 }
 
@@ -945,6 +979,7 @@ int main(void)
         CASE(a_paused_consumer_applies_and_adopts_nothing_and_keeps_its_partitions),
         CASE(a_backlog_rests_while_live_is_behind_and_says_so),
         CASE(a_backlog_whose_batches_are_slow_tries_one_after_each_rest),
+        CASE(a_backlog_beside_live_keeps_its_batches_short),
         CASE(the_end_of_an_outage_does_not_end_a_pause),
         CASE(only_the_own_switch_counts_and_an_unknown_one_stops),
         CASE(two_processes_make_the_day_at_once),

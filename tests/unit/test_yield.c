@@ -146,16 +146,22 @@ static void each_reason_ends_by_itself(void **state)
     assert_true(yield.live_behind && !yield.batches_slow);
 }
 
-/* Every time in steps, every size: halved above 2 s, doubled below 1 s. */
+/* Every time in steps, every size: halved above 2 s, doubled below 1 s; an eighth beside live. */
 static void slow_batches_are_followed_by_smaller_ones(void **state)
 {
     (void)state;
     for (size_t records = 1; records <= 1000; records++) {
-        for (int64_t ms = 0; ms <= 3000; ms += 50) {
-            size_t next = sync_yield_records(records, ms * 1000, 1000);
+        for (int64_t ms = 0; ms <= 3000; ms += 25) {
             size_t half = records / 2 > 0 ? records / 2 : 1;
             size_t twice = records * 2 < 1000 ? records * 2 : 1000;
-            assert_int_equal(next, ms > 2000 ? half : ms < 1000 ? twice : records);
+            assert_int_equal(sync_yield_records(records, ms * 1000, false, 1000), ms > 2000 ? half
+                                                                                  : ms < 1000
+                                                                                      ? twice
+                                                                                      : records);
+            assert_int_equal(sync_yield_records(records, ms * 1000, true, 1000), ms > 250 ? half
+                                                                                 : ms < 125
+                                                                                     ? twice
+                                                                                     : records);
         }
     }
 }
