@@ -1,5 +1,6 @@
 /* What the store of correspondence status must be allowed to, so that "doctor" can say what lacks.
- * It agrees with examples/sql/grants.sql; tests/unit/test_rights.c compares them. */
+ * Those of
+ * examples/sql/grants.sql hold them: tests/integration/test_roles.py works with nothing else. */
 #include "correspondence_store.h"
 
 const struct sync_right message_rights[] = {

@@ -83,6 +83,19 @@ static const struct sync_statement waiting_list = {
     " || w.missing_kind || ' ' || w.missing_id || ': ' || w.topic || ' ' || w.partition || ' '"
     " || w.record_offset " WAITING " ORDER BY w.since, w.record_offset, k.key_uuid LIMIT $1"};
 
+#define FROZEN "FROM sync.grant_after_freeze g"
+static const struct sync_statement frozen_count = {
+    "drift_frozen_count", "SELECT count(*) FROM (SELECT " FROZEN COUNT_MOST};
+static const struct sync_statement frozen_list = {
+    "drift_frozen",
+    "SELECT g.id, g.granted_at, g.giver || '/' || g.receiver || '/' || g.resource"
+    " || CASE g.instance WHEN '' THEN '' ELSE '/' || g.instance END, g.rights::text || ': '"
+    " || g.topic || ' ' || g.partition || ' ' || g.record_offset " FROZEN
+    " ORDER BY g.granted_at, g.id LIMIT $1"};
+static const struct sync_statement frozen_release = {
+    "drift_frozen_release",
+    "DELETE FROM sync.grant_after_freeze g WHERE g.id = ANY ($1::uuid[]) RETURNING g.id"};
+
 #define RESTORE "Give back what was lost?"
 
 const struct sync_drift deleg_drift[] = {
@@ -104,6 +117,9 @@ const struct sync_drift deleg_drift[] = {
     {"revoke_held", "DL-08", SYNC_SYSTEM_ALTINN3,
      "Effective, while a revoke by the same giver waits for an id that nobody has named.",
      &waiting_count, &waiting_list, NULL, NULL},
+    {"after_freeze", "DL-27", SYNC_SYSTEM_ALTINN3,
+     "Granted in Altinn 2 after the freeze of the resource, and ignored.", &frozen_count,
+     &frozen_list, &frozen_release, "Forget them? No access changes."},
     {"absent", "DL-97", SYNC_SYSTEM_ALTINN3,
      "Granted before a whole export of Altinn 2, and not in it: the grant may have ended unseen.",
      NULL, &deleg_absent_list, &deleg_absent_release, "Revoke them, as a machine would?"},

@@ -1,5 +1,6 @@
-/* What the store of delegations must be allowed to, so that "doctor" can say what lacks. It agrees
- * with examples/sql/grants.sql; tests/unit/test_rights.c compares them. */
+/* What the store of delegations must be allowed to, so that "doctor" can say what lacks. Those of
+ * examples/sql/authorization-grants.sql hold them: tests/integration/test_delegation_roles.py
+ * works with nothing else. */
 #include "delegation_store.h"
 
 #define READ_WRITE(table)                                                                          \
@@ -31,6 +32,8 @@ const struct sync_right deleg_rights[] = {
     {"sync", "pending", NULL, "SELECT"},
     {"sync", "pending", NULL, "INSERT"},
     {"sync", "pending", NULL, "DELETE"},
+    {"sync", "grant_after_freeze", NULL, "SELECT"},
+    {"sync", "grant_after_freeze", NULL, "INSERT"},
     {"sync", "history", NULL, "SELECT"},
     {"sync", "history", NULL, "INSERT"},
     {"sync", "seen", NULL, "SELECT"},

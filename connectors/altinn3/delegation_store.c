@@ -278,6 +278,9 @@ static sync_status deleg_store(struct sync_db *db, struct sync_batch *batch, str
         status = deleg_write_ledger(all, asks, err);
     }
     if (sync_is_ok(status)) {
+        status = deleg_write_frozen(all, asks, err);
+    }
+    if (sync_is_ok(status)) {
         status = deleg_write_scopes(all, asks, err);
     }
     if (sync_is_ok(status)) {

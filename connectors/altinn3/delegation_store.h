@@ -238,6 +238,9 @@ sync_status deleg_seen(struct deleg_batch *all, struct sync_error *err);
 /* Adds ledger, stream positions and counts of exports. */
 sync_status deleg_write_ledger(struct deleg_batch *all, struct deleg_asks *asks,
                                struct sync_error *err);
+/* Notes grants that a freeze of their resource ignores (DL-27). */
+sync_status deleg_write_frozen(struct deleg_batch *all, struct deleg_asks *asks,
+                               struct sync_error *err);
 
 /* Steps of store. */
 /* Refs, marks and history. */

@@ -31,7 +31,7 @@ GRANT SELECT, INSERT, UPDATE ON sync.deleg_key, sync.sys_scope, sync.alias, sync
     TO altinn_sync_consumer, altinn_sync_load;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sync.deleg_ref, sync.deleg_mark TO altinn_sync_consumer, altinn_sync_load;
 GRANT SELECT, INSERT, DELETE ON sync.pending TO altinn_sync_consumer, altinn_sync_load;
-GRANT SELECT, INSERT ON sync.policy_document, sync.history TO altinn_sync_consumer, altinn_sync_load;
+GRANT SELECT, INSERT ON sync.policy_document, sync.history, sync.grant_after_freeze TO altinn_sync_consumer, altinn_sync_load;
 GRANT SELECT, UPDATE ON sync.resource_state TO altinn_sync_consumer, altinn_sync_load;    -- how far its sweep is
 GRANT SELECT ON sync.session_audit_context TO altinn_sync_consumer, altinn_sync_load;
 GRANT SELECT, INSERT, UPDATE, DELETE
@@ -92,7 +92,7 @@ GRANT SELECT (effect_id, name, target, scope, topic, partition, entity_key, seq,
 -- Which parties a delegation is of, by uuid: who looks for drift must be able to say whose access it is.
 GRANT SELECT (key_id, key_uuid, kind, from_id, to_id, target, instance, effective, held_a3, refused, left_set, left_version, left_at,
               restores_a2, restores_a3, restore_parked_a2, restore_parked_a3) ON sync.deleg_key TO altinn_sync_viewer;
-GRANT SELECT ON sync.pending, sync.snapshot, sync.export TO altinn_sync_viewer;
+GRANT SELECT ON sync.pending, sync.snapshot, sync.export, sync.grant_after_freeze TO altinn_sync_viewer;
 GRANT SELECT (key_id, source, op, seq, right_id, ref) ON sync.deleg_ref TO altinn_sync_viewer;
 GRANT SELECT (key_id, source, right_id, all_seq) ON sync.deleg_mark TO altinn_sync_viewer;
 GRANT USAGE ON SCHEMA dbo TO altinn_sync_viewer;
@@ -105,6 +105,7 @@ GRANT UPDATE (state, reason, changed_by, changed_at) ON sync.target TO altinn_sy
 GRANT UPDATE (state, scope, topic, partition, attempt, not_before, ended_at) ON sync.outbox TO altinn_sync_operator;
 GRANT UPDATE (restores_a2, restores_a3, restore_parked_a2, restore_parked_a3) ON sync.deleg_key TO altinn_sync_operator;
 GRANT INSERT ON sync.pending TO altinn_sync_operator;
+GRANT DELETE ON sync.grant_after_freeze TO altinn_sync_operator;
 GRANT INSERT, UPDATE, DELETE ON sync.pause, sync.backfill TO altinn_sync_operator;
 GRANT SELECT (capture), DELETE ON sync.backfill_sent TO altinn_sync_operator;   -- of a load before, when one begins
 GRANT SELECT (resource, type) ON sync.resource_state TO altinn_sync_operator;   -- what Altinn 2 is to export

@@ -140,8 +140,8 @@ def an_operator_releases_what_a_viewer_sees_as_drift(stack):
     def listed():
         return json.loads(stack.verb("-o", "json", "drift", "list", config=viewer, check=False).stdout)
 
-    def release(wanted):
-        return stack.verb("--yes", "drift", "release", "restore_parked", wanted, "--reason", "the job is off", config=operator,
+    def release(wanted, name="restore_parked"):
+        return stack.verb("--yes", "drift", "release", name, wanted, "--reason", "the job is off", config=operator,
                           check=False).returncode
 
     check(listed() == [], "nothing differs yet")
@@ -159,6 +159,10 @@ def an_operator_releases_what_a_viewer_sees_as_drift(stack):
     check(stack.query_authorization("SELECT count(*) FROM sync.pending WHERE dependency_kind = 'release'")[0][0] == 1, "a sweep is due")
     check(stack.query_authorization("SELECT detail ->> 'keys' FROM sync.audit WHERE action = 'drift release'") == [(f'["{key}"]',)],
           "who released what is kept")
+    stack.query_authorization("""INSERT INTO sync.grant_after_freeze VALUES ('a2.rule.1', gen_random_uuid(), 1, %s, 'p:500', 'u:7',
+                                     'app_ttd_form', '', '{read}', now(), 'altinn2.delegation.v1', 3, 42)""", key)
+    check([(row["class"], row["what"]) for row in listed()] == [("after_freeze", "{read}: altinn2.delegation.v1 3 42")], listed())
+    check(release(key, "after_freeze") == 0 and listed() == [], "let go")
 
 
 def what_a_role_must_not_do_is_denied(stack):

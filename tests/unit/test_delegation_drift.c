@@ -283,6 +283,34 @@ static void a_revoke_that_waits_lists_what_its_giver_has_given(void **state)
     assert_int_equal(all_rows(), 0);
 }
 
+/* DL-27: nothing shows it but the list, and there it stays until a person lets it go. */
+static void what_is_granted_after_the_freeze_is_listed_until_it_is_let_go(void **state)
+{
+    (void)state;
+    NEEDS_DATABASE();
+    run_sql("UPDATE sync.resource_state SET freeze_time = to_timestamp(%lld)"
+            " WHERE resource = '" SERVICE_TARGET "'",
+            (long long)(base.base_us / SECOND + 50));
+    assert_string_equal(apply_one(world_rule(1, DELEGATION_GRANT, "Read", 40)), "DL-20");
+    assert_int_equal(all_rows(), 0);
+    struct delegation_change late = world_rule(2, DELEGATION_GRANT, "Write", 60);
+    late.to = (struct delegation_name){.present = true, .has_user_id = true, .user_id = 777};
+    assert_string_equal(apply_one(late), "DL-27");
+    assert_string_equal(apply_one(late), "DL-01"); /* it is known */
+    assert_int_equal(rows_of("after_freeze", SYNC_SYSTEM_ALTINN3), 1);
+    assert_int_equal(all_rows(), 1);
+    assert_string_equal(ask_text("SELECT giver || ' ' || receiver || ' ' || resource || ' '"
+                                 " || rights::text FROM sync.grant_after_freeze"),
+                        "f0000000-0000-0000-0000-000000000000 u:777 " SERVICE_TARGET " {Write}");
+    struct sync_uuid id = {{0}};
+    assert_true(sync_uuid_parse(
+        sync_bytes_text(ask_text("SELECT id::text FROM sync.grant_after_freeze")), &id));
+    assert_int_equal(release_of("after_freeze", &world_k), 0);
+    assert_int_equal(release_of("after_freeze", &id), 1);
+    assert_int_equal(all_rows(), 0);
+    assert_string_equal(effective_of(DELEGATION_SINGLE), "read");
+}
+
 /* What an export lacks, DL-97 ------------------------------------------------------------------ */
 
 /* An export of the service at position 50 that is whole, unless lost rows did not come. */
@@ -415,6 +443,7 @@ int main(void)
         CASE(a_parked_restoring_that_is_revoked_leaves_nothing_to_release),
         CASE(a_key_that_nobody_knows_is_not_released),
         CASE(a_revoke_that_waits_lists_what_its_giver_has_given),
+        CASE(what_is_granted_after_the_freeze_is_listed_until_it_is_let_go),
         CASE(what_a_whole_export_lacks_is_listed_and_revoked_by_order),
         CASE(the_last_grant_that_an_export_lacks_ends_by_order_and_says_so),
         CASE(an_export_that_lacks_more_than_a_hundredth_is_rather_wrong),
