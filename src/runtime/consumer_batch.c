@@ -360,7 +360,7 @@ bool consumer_next_batch(struct consumer *c, int64_t now_us)
     bool built = build_batch(c);
     SYNC_ASSERT(built); /* the arena is far larger */
     enum attempt ended = attempt(c);
-    consumer_yield_batch(c, sync_clock_monotonic_us() - a->batch_at_us);
+    consumer_yield_batch(c, sync_clock_monotonic_us() - a->batch_at_us, ended == ATTEMPT_DONE);
     switch (ended) {
     case ATTEMPT_DONE:
         on_done(c, true);

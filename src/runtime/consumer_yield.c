@@ -274,19 +274,19 @@ void consumer_yield_look(struct consumer *c, int64_t now_us)
     tell(c, now_us);
 }
 
-/* What a batch took that was not full says nothing of a larger one. */
-static void choose_records(struct consumer *c, int64_t now_us)
+/* What a batch took that was not full, or failed, says nothing of a larger one. */
+static void choose_records(struct consumer *c, bool done, int64_t now_us)
 {
     struct consumer_yield *y = &c->yield;
     bool live_moves = now_us < y->moved_at_us + (int64_t)SYNC_YIELD_QUIET_MS * 1000;
     size_t most = (size_t)c->config->batch_records_max;
     size_t next = sync_yield_records(y->records, y->batch_us, live_moves, most);
-    if (next < y->records || c->apply.item_count >= y->records) {
+    if (next < y->records || (done && c->apply.item_count >= y->records)) {
         y->records = next;
     }
 }
 
-void consumer_yield_batch(struct consumer *c, int64_t batch_us)
+void consumer_yield_batch(struct consumer *c, int64_t batch_us, bool done)
 {
     struct consumer_yield *y = &c->yield;
     int64_t now_us = sync_clock_monotonic_us();
@@ -295,7 +295,7 @@ void consumer_yield_batch(struct consumer *c, int64_t batch_us)
     }
     declare();
     y->batch_us = batch_us;
-    choose_records(c, now_us);
+    choose_records(c, done, now_us);
     decide(c);
     if (y->state.batches_slow) {
         y->try_at_us = now_us + (int64_t)SYNC_YIELD_REST_MS * 1000;

@@ -840,7 +840,7 @@ static void a_backlog_whose_batches_are_slow_tries_one_after_each_rest(void **st
     give_way_to(&processor->routes[1], 100);
     insert_message(9001);
     put(9001, STATUS_READ, NINE);
-    consumer_yield_batch(c, 3 * SECOND);
+    consumer_yield_batch(c, 3 * SECOND, true);
     int64_t now_us = sync_clock_monotonic_us();
     assert_true(consumer_yields(c, now_us));
     assert_false(consumer_next_batch(c, now_us));
@@ -865,20 +865,23 @@ static void a_backlog_beside_live_keeps_its_batches_short(void **state)
     give_way_to(live, 100);
     c->yield.records = 400;
     look_at_live();
-    consumer_yield_batch(c, 300 * 1000);
+    consumer_yield_batch(c, 300 * 1000, true);
     assert_int_equal(consumer_yield_records(c), 200);
     c->apply.item_count = 100; /* not full: says nothing of a larger one */
-    consumer_yield_batch(c, 10 * 1000);
+    consumer_yield_batch(c, 10 * 1000, true);
+    assert_int_equal(consumer_yield_records(c), 200);
+    c->apply.item_count = 200;
+    consumer_yield_batch(c, 10 * 1000, false); /* a refusal is quick */
     assert_int_equal(consumer_yield_records(c), 200);
     c->yield.moved_at_us -= SYNC_YIELD_QUIET_MS * 1000LL;
     look_at_live();
     c->apply.item_count = 200;
-    consumer_yield_batch(c, 300 * 1000);
+    consumer_yield_batch(c, 300 * 1000, true);
     assert_int_equal(consumer_yield_records(c), 400);
     run_sql("UPDATE sync.partition_owner SET position = 101 WHERE scope = '%s'", live->name);
     look_at_live();
     c->apply.item_count = 400;
-    consumer_yield_batch(c, 300 * 1000);
+    consumer_yield_batch(c, 300 * 1000, true);
     assert_int_equal(consumer_yield_records(c), 200);
     c->yield.records = 1;
     put(9001, STATUS_READ, NINE);
