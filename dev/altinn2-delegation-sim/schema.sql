@@ -63,10 +63,19 @@ CREATE TABLE IF NOT EXISTS export (
 
 -- ---------------------------------------------------------------------------------------------------------------
 
+CREATE OR REPLACE FUNCTION lane_of(h held) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT concat_ws('/', h.kind, h.from_party, h.to_party, h.target, h.instance)
+$$;
+-- User and bridge change a key one after the other, until the end of their transaction: who looks second sees what the first left,
+-- and tells his report second. To be called before the look.
+CREATE OR REPLACE FUNCTION alone_on(h held) RETURNS void LANGUAGE sql VOLATILE SET search_path = altinn2delegations AS $$
+    SELECT pg_advisory_xact_lock(hashtextextended(lane_of(h), 0))
+$$;
+
 -- A report waits at most as long as it is told to, and never overtakes an earlier one of its key.
 CREATE OR REPLACE FUNCTION tell(h held, op int, names text[], rule bigint, who int, at timestamptz, delay_ms int)
 RETURNS bigint LANGUAGE sql SET search_path = altinn2delegations AS $$
-    WITH lane AS (SELECT concat_ws('/', h.kind, h.from_party, h.to_party, h.target, h.instance) AS name)
+    WITH lane AS (SELECT lane_of(h) AS name)
     INSERT INTO report (lane, kind, op, from_party, to_party, target, instance, names, rule, who, at, due_at)
     SELECT name, h.kind, op, h.from_party, h.to_party, h.target, h.instance, names, rule, who, at,
            greatest(clock_timestamp() + delay_ms * interval '1 ms',
@@ -160,12 +169,14 @@ CREATE OR REPLACE FUNCTION act(kind int, from_party int, to_party int, target te
 RETURNS int LANGUAGE plpgsql SET search_path = altinn2delegations AS $$
 DECLARE
     h     held := ROW (NULL, kind, from_party, to_party, target, instance, facilitator, '*', NULL, NULL, false)::held;
-    shown text[] := names_of(h);
+    shown text[];
     can   text[] := CASE kind WHEN 0 THEN (SELECT r.rights FROM resource AS r WHERE r.id = target)
                               WHEN 1 THEN ARRAY['read', 'subscribe', 'write', 'sign'] END;
     who   int := (SELECT p.user_id FROM party AS p WHERE p.party_id = from_party + 1);
     pick  text;
 BEGIN
+    PERFORM alone_on(h);
+    shown := names_of(h);
     IF shown IS NULL OR (lot < 35 AND kind < 2) THEN
         IF kind = 2 THEN
             RETURN give(h, ARRAY['*'], 0, who, at, delay_ms, late_ms);
@@ -195,11 +206,15 @@ $$;
 CREATE OR REPLACE FUNCTION replace_set(h held, rights text[], who int, at timestamptz, delay_ms int, late_ms int)
 RETURNS int LANGUAGE plpgsql SET search_path = altinn2delegations AS $$
 DECLARE
-    shown text[] := coalesce(names_of(h), '{}');
-    gone  text[] := ARRAY(SELECT unnest(shown) EXCEPT SELECT unnest(rights));
-    new   text[] := ARRAY(SELECT unnest(rights) EXCEPT SELECT unnest(shown));
+    shown text[];
+    gone  text[];
+    new   text[];
     n     int := 0;
 BEGIN
+    PERFORM alone_on(h);
+    shown := coalesce(names_of(h), '{}');
+    gone := ARRAY(SELECT unnest(shown) EXCEPT SELECT unnest(rights));
+    new := ARRAY(SELECT unnest(rights) EXCEPT SELECT unnest(shown));
     IF h.kind = 1 THEN
         gone := ARRAY(SELECT d.name FROM held AS d WHERE d.kind = 1 AND d.from_party = h.from_party
                          AND d.to_party = h.to_party AND d.target = h.target AND d.instance = h.instance

@@ -241,6 +241,35 @@ def roles_told(items):
     return {key for key, there in state.items() if there}
 
 
+def a_command_waits_for_the_act_of_a_user_on_its_key(stack):
+    """Whoever comes second tells his report second: a set that is cleared and given anew ends as it was given."""
+    receiver = Receiver()
+    simulator = Simulator(stack, receiver, ["--rate", "0"])
+    giver, taker, target = stack.query_authorization("""
+        SELECT f.party_id, t.party_id, r.id FROM altinn2delegations.party f, altinn2delegations.party t, altinn2delegations.resource r
+         WHERE f.user_id = 0 AND t.user_id > 0 ORDER BY 1, 2, 3 LIMIT 1""")[0]
+    act = "SELECT altinn2delegations.act(0, %s, %s, %s, '', 0, %s, 0, now(), 0, 0)"
+    stack.query_authorization(act, giver, taker, target, 10)  # gives a right
+    wait_until("it is told", lambda: receiver.rules and simulator.is_dry(), 30)
+    user = stack.connect_authorization()
+    user.autocommit = False
+    user.cursor().execute(act, (giver, taker, target, 95))  # takes all, and is not through yet
+    key = {"id": str(uuid.uuid4()), "kind": "single", "fromPartyId": giver, "toPartyId": taker, "toUserId": None, "resource": target,
+           "instance": None, "role": None}
+    body = {"key": key, "version": 1, "rights": ["read", "write"], "cause": "DL-20", "origin": "A3/a3.change.1/1"}
+    command = threading.Thread(target=simulator.call, args=(COMMANDS, body))
+    command.start()
+    told = "SELECT count(*) FROM altinn2delegations.report WHERE pushed_at IS NOT NULL"
+    wait_until("the command waits, or is told", lambda: stack.query_authorization(told)[0][0] > 1 or stack.query_authorization(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE 'altinn2%%'")[0][0], 30)
+    user.commit()
+    user.close()
+    command.join()
+    wait_until("everything is told", simulator.is_dry, 30)
+    check(len(rules_shown(stack)) == 2, f"it is shown: {rules_shown(stack)}")
+    check_told(stack, receiver)
+
+
 def the_feed_is_as_awkward_as_the_real_one(stack):
     # One act in twenty is on a role, and one of its events in twenty is late: so many acts that no seed is without.
     receiver = Receiver()
@@ -281,5 +310,5 @@ def an_export_tells_every_right_once_and_how_many_rows(stack):
 
 if __name__ == "__main__":
     run([what_is_told_is_what_it_shows, a_database_that_goes_while_calls_are_under_way_lets_no_report_out,
-         the_feed_is_as_awkward_as_the_real_one, an_export_tells_every_right_once_and_how_many_rows],
+         a_command_waits_for_the_act_of_a_user_on_its_key, the_feed_is_as_awkward_as_the_real_one, an_export_tells_every_right_once_and_how_many_rows],
         "delegation-simulator", broker="none")
