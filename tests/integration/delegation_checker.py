@@ -296,7 +296,8 @@ def lost(shown3, acts2, acts3, mapping, exempt):
 # -- what the sync keeps ------------------------------------------------------------------------------------
 
 def overlaps(stack):
-    """Versions of rows that we ended or followed, whose intervals run backwards or into each other."""
+    """Versions of rows that we ended or followed, whose intervals run backwards or into each other. A deletion of Altinn 3 that waited for
+    another act of its own bears the time when it began, before the end of the version that the other act ended: nobody followed it."""
     out = []
     for table in ("assignment", "assignmentresource", "assignmentinstance", "assignmentpackage", "delegation", "delegationpackage"):
         out += stack.query_authorization(f"""
@@ -308,7 +309,8 @@ def overlaps(stack):
                         UNION ALL SELECT id, audit_validfrom, 'infinity', audit_changedbysystem, NULL FROM dbo.{table}) AS v
                 WINDOW w AS (PARTITION BY id ORDER BY audit_validto, audit_validfrom)) AS v
              WHERE (audit_validfrom > audit_validto AND '{IDENTITY}' IN (audit_deletedbysystem::text, next_writer::text, audit_changedbysystem::text))
-                OR (next_from < audit_validto AND next_writer = '{IDENTITY}')""")
+                OR (next_from < audit_validto AND next_writer = '{IDENTITY}'
+                    AND NOT (coalesce(audit_deletedbysystem, '{IDENTITY}') <> '{IDENTITY}' AND next_from < audit_validfrom))""")
     return out
 
 

@@ -203,6 +203,28 @@ def history_that_runs_backwards_is_seen(stack):
     must_see(stack)
 
 
+def a_deletion_of_altinn3_that_waited_for_another_is_not_ours(stack):
+    """Ours from 5 to 10 s; an act of Altinn 3 ends it, stamped 9 s, and a deletion that began before that and waited ends the act's."""
+    world = plant(stack)
+    world.altinn3.set_actions(F, K, SERVICE, {"write"}, T + 2, system=IDENTITY)
+    stack.query_authorization("UPDATE dbo_history.auditassignmentresource SET audit_validto = audit_validfrom + interval '1 second'")
+    stack.query_authorization("""
+        INSERT INTO dbo_history.auditassignmentresource (id, audit_validfrom, audit_validto, audit_changedby, audit_changedbysystem,
+            audit_changeoperation, audit_deletedby, audit_deletedbysystem, audit_deleteoperation, assignmentid, resourceid, policypath,
+            policyversion, delegationchangeid)
+        SELECT '0f8fad5b-d9cb-469f-a165-708677289501', h.audit_validfrom + n.begun, h.audit_validfrom + n.ended, h.audit_changedby,
+               n.writer::uuid, 'x', CASE WHEN n.gone THEN h.audit_changedby END,
+               CASE WHEN n.gone THEN n.writer::uuid END, CASE WHEN n.gone THEN 'x' END, h.assignmentid, h.resourceid,
+               h.policypath, h.policyversion, h.delegationchangeid
+          FROM dbo_history.auditassignmentresource h,
+               (VALUES (interval '5 s', interval '10 s', %s, false), ('9 s', '9.9 s', %s, true)) AS n (begun, ended, writer, gone)""",
+                              IDENTITY, CLEAN_UP)
+    must_see(stack)
+    stack.query_authorization("""UPDATE dbo_history.auditassignmentresource SET audit_validfrom = audit_validfrom - interval '5 s'
+                                  WHERE audit_deleteoperation IS NOT NULL""")
+    must_see(stack, "history that overlaps")
+
+
 def call(stack, key, version, rights, seconds_ago=0):
     stack.query_authorization("""INSERT INTO altinn2delegations.call (at, path, key_id, version, rights, code, applied, newer, changes)
         VALUES (now() - %s * interval '1 second', 'command', %s, %s, %s, 200, 1, true, 1)""", seconds_ago, key, version, rights)
@@ -256,6 +278,6 @@ if __name__ == "__main__":
          what_a_user_took_away_in_altinn3_must_not_show, what_a_job_took_away_may_come_back, a_grant_that_stands_must_show,
          a_grant_that_its_side_no_longer_showed_ends_with_the_last_one,
          a_rule_that_a_command_removed_stands_when_another_rule_is_taken, a_grant_that_altinn3_no_longer_showed_ends_with_its_row,
-         who_takes_the_tax_package_takes_its_role, a_row_without_its_document_is_seen, history_that_runs_backwards_is_seen, calls_out_of_order_are_seen,
-         a_call_that_gives_after_the_end_is_seen, without_a_route_exactly_the_waiting_commands_differ,
-         a_record_without_an_outcome_is_seen], "delegation-checker", broker="none")
+         who_takes_the_tax_package_takes_its_role, a_row_without_its_document_is_seen, history_that_runs_backwards_is_seen,
+         a_deletion_of_altinn3_that_waited_for_another_is_not_ours, calls_out_of_order_are_seen, a_call_that_gives_after_the_end_is_seen,
+         without_a_route_exactly_the_waiting_commands_differ, a_record_without_an_outcome_is_seen], "delegation-checker", broker="none")
