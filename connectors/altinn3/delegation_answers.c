@@ -236,6 +236,29 @@ const struct delegation_resource *deleg_resource_find(const struct deleg_answers
                          compare_resources);
 }
 
+const struct delegation_resource *deleg_resource_of(const struct deleg_answers *answers,
+                                                    const struct delegation_change *change)
+{
+    char text[DELEGATION_TARGET_SIZE];
+    if (change->target_kind == DELEGATION_TARGET_RESOURCE && change->has_target_id) {
+        return delegation_text_take(change->target_id, text, sizeof text)
+                   ? deleg_resource_find(answers, text)
+                   : NULL;
+    }
+    if (change->target_kind != DELEGATION_TARGET_SERVICE || !change->has_service_code ||
+        !delegation_text_take(change->service_code, text, sizeof text)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < answers->resource_count; i++) {
+        const struct delegation_resource *resource = &answers->resources[i];
+        if (resource->has_service && resource->edition == change->edition &&
+            strcmp(resource->service_code, text) == 0) {
+            return resource;
+        }
+    }
+    return NULL;
+}
+
 static int compare_party_ids(const void *left, const void *right)
 {
     int32_t a = (*(struct deleg_party *const *)left)->party.party_id;

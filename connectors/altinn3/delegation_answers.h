@@ -35,4 +35,7 @@ const struct delegation_alias *deleg_alias_find(const struct deleg_answers *answ
                                                 const struct sync_uuid *id);
 const struct delegation_resource *deleg_resource_find(const struct deleg_answers *answers,
                                                       const char *id);
+/* The resource that a change is about, by its id or as the service that it stands for. */
+const struct delegation_resource *deleg_resource_of(const struct deleg_answers *answers,
+                                                    const struct delegation_change *change);
 #endif

@@ -211,29 +211,6 @@ static void share_resource(struct deleg_giver *giver, const struct delegation_re
     }
 }
 
-static const struct delegation_resource *resource_of(const struct deleg_answers *answers,
-                                                     const struct delegation_change *change)
-{
-    char text[DELEGATION_TARGET_SIZE];
-    if (change->target_kind == DELEGATION_TARGET_RESOURCE && change->has_target_id) {
-        return delegation_text_take(change->target_id, text, sizeof text)
-                   ? deleg_resource_find(answers, text)
-                   : NULL;
-    }
-    if (change->target_kind != DELEGATION_TARGET_SERVICE || !change->has_service_code ||
-        !delegation_text_take(change->service_code, text, sizeof text)) {
-        return NULL;
-    }
-    for (size_t i = 0; i < answers->resource_count; i++) {
-        const struct delegation_resource *resource = &answers->resources[i];
-        if (resource->has_service && resource->edition == change->edition &&
-            strcmp(resource->service_code, text) == 0) {
-            return resource;
-        }
-    }
-    return NULL;
-}
-
 static sync_status giver_room(struct deleg_batch *all, struct deleg_giver *giver,
                               struct sync_error *err)
 {
@@ -277,7 +254,7 @@ static sync_status share_out(struct deleg_batch *all, struct sync_error *err)
         share_name(giver, answers, &change->to, giver->name_count);
         share_name(giver, answers, &change->facilitator, giver->name_count);
         share_name(giver, answers, &change->performer, giver->name_count);
-        share_resource(giver, resource_of(answers, change));
+        share_resource(giver, deleg_resource_of(answers, change));
     }
     return SYNC_OK;
 }

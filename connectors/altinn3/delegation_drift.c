@@ -6,9 +6,10 @@
 #include "delegation_store.h"
 
 /* How a key is named to people; its uuid is what "drift release" takes. */
-#define NAME                                                                                       \
-    "k.from_id || '/' || k.to_id || '/' || k.target"                                               \
-    " || CASE k.instance WHEN '' THEN '' ELSE '/' || k.instance END"
+#define NAMED(giver, receiver, target, instance)                                                   \
+    giver " || '/' || " receiver " || '/' || " target " || CASE " instance                         \
+          " WHEN '' THEN '' ELSE '/' || " instance " END"
+#define NAME       NAMED("k.from_id", "k.to_id", "k.target", "k.instance")
 #define COUNT_MOST " LIMIT 100000) AS d" /* a gauge needs to know no more */
 
 /* A day is far more than any dependency that comes by itself takes. A resource that is off waits
@@ -88,10 +89,10 @@ static const struct sync_statement frozen_count = {
     "drift_frozen_count", "SELECT count(*) FROM (SELECT " FROZEN COUNT_MOST};
 static const struct sync_statement frozen_list = {
     "drift_frozen",
-    "SELECT g.id, g.granted_at, g.giver || '/' || g.receiver || '/' || g.resource"
-    " || CASE g.instance WHEN '' THEN '' ELSE '/' || g.instance END, g.rights::text || ': '"
-    " || g.topic || ' ' || g.partition || ' ' || g.record_offset " FROZEN
-    " ORDER BY g.granted_at, g.id LIMIT $1"};
+    "SELECT g.id, g.granted_at, " NAMED(
+        "g.giver", "g.receiver", "g.resource",
+        "g.instance") ", g.rights::text || ': ' || g.topic || ' ' || g.partition || ' ' || "
+                      "g.record_offset " FROZEN " ORDER BY g.granted_at, g.id LIMIT $1"};
 static const struct sync_statement frozen_release = {
     "drift_frozen_release",
     "DELETE FROM sync.grant_after_freeze g WHERE g.id = ANY ($1::uuid[]) RETURNING g.id"};

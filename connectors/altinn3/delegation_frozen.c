@@ -2,6 +2,7 @@
  * What Altinn 2 granted after a resource was frozen (DL-27) gives nothing, so no key shows it: here
  * it is written down for "drift list". Not here: the rule, and the list (delegation_drift.c).
  */
+#include "delegation_answers.h"
 #include "delegation_store.h"
 
 #include <inttypes.h>
@@ -15,22 +16,19 @@ static const struct sync_statement frozen_statement = {
     "  instance, rights, granted_at, topic, partition, record_offset)"
     " SELECT n.stream, n.snapshot_id, n.seq,"
     "  md5(n.stream || '/' || n.snapshot_id || '/' || n.seq)::uuid, n.giver, n.receiver,"
-    "  coalesce(r.resource, n.resource), n.instance, n.rights::text[], n.granted_at, n.topic,"
-    "  n.partition, n.record_offset FROM unnest($1::text[], $2::uuid[], $3::int8[], $4::text[],"
-    "  $5::text[], $6::text[], $7::text[], $8::int4[], $9::text[], $10::text[],"
-    "  $11::timestamptz[], $12::text[], $13::int4[], $14::int8[])"
-    "  AS n (stream, snapshot_id, seq, giver, receiver, resource, code, edition, instance, rights,"
+    "  n.resource, n.instance, n.rights::text[], n.granted_at, n.topic, n.partition,"
+    "  n.record_offset FROM unnest($1::text[], $2::uuid[], $3::int8[], $4::text[], $5::text[],"
+    "  $6::text[], $7::text[], $8::text[], $9::timestamptz[], $10::text[], $11::int4[],"
+    "  $12::int8[]) AS n (stream, snapshot_id, seq, giver, receiver, resource, instance, rights,"
     "   granted_at, topic, partition, record_offset)"
-    " LEFT JOIN sync.resource_state r ON r.service_code = n.code AND r.edition = n.edition"
     " ORDER BY n.stream COLLATE \"C\", n.snapshot_id, n.seq"
     " ON CONFLICT (stream, snapshot_id, seq) DO NOTHING"};
 
 struct frozen {
-    struct sync_bytes *streams, *givers, *receivers, *resources, *codes, *instances, *rights,
-        *topics;
+    struct sync_bytes *streams, *givers, *receivers, *resources, *instances, *rights, *topics;
     struct sync_uuid *snapshots;
     int64_t *seqs, *times_us, *offsets;
-    int32_t *editions, *partitions;
+    int32_t *partitions;
     size_t count;
 };
 
@@ -42,8 +40,8 @@ static bool is_frozen(const struct deleg_case *at)
 
 static bool frozen_take(struct sync_arena *arena, size_t count, struct frozen *f)
 {
-    struct sync_bytes **texts[] = {&f->streams, &f->givers,    &f->receivers, &f->resources,
-                                   &f->codes,   &f->instances, &f->rights,    &f->topics};
+    struct sync_bytes **texts[] = {&f->streams,   &f->givers, &f->receivers, &f->resources,
+                                   &f->instances, &f->rights, &f->topics};
     int64_t **numbers[] = {&f->seqs, &f->times_us, &f->offsets};
     bool good = true;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -55,9 +53,8 @@ static bool frozen_take(struct sync_arena *arena, size_t count, struct frozen *f
         good = good && *numbers[i] != NULL;
     }
     f->snapshots = sync_arena_take_array(arena, count, sizeof *f->snapshots);
-    f->editions = sync_arena_take_array(arena, count, sizeof *f->editions);
     f->partitions = sync_arena_take_array(arena, count, sizeof *f->partitions);
-    return good && f->snapshots != NULL && f->editions != NULL && f->partitions != NULL;
+    return good && f->snapshots != NULL && f->partitions != NULL;
 }
 
 static struct sync_bytes receiver_text(struct sync_arena *arena, const struct delegation_name *name)
@@ -73,24 +70,6 @@ static struct sync_bytes receiver_text(struct sync_arena *arena, const struct de
     return sync_arena_copy(arena, sync_bytes_text(text));
 }
 
-/* A service of Altinn 2 is named by its code alone; the resource that it is, the database knows. */
-static struct sync_bytes resource_text(struct sync_arena *arena,
-                                       const struct delegation_change *change)
-{
-    char text[DELEGATION_TARGET_SIZE];
-    bool named =
-        change->has_target_id && delegation_text_take(change->target_id, text, sizeof text);
-    return sync_arena_copy(arena, sync_bytes_text(named ? text : ""));
-}
-
-static struct sync_bytes code_text(struct sync_arena *arena, const struct delegation_change *change)
-{
-    char text[DELEGATION_TARGET_SIZE];
-    bool named = change->has_service_code && change->has_edition &&
-                 delegation_text_take(change->service_code, text, sizeof text);
-    return named ? sync_arena_copy(arena, sync_bytes_text(text)) : (struct sync_bytes){NULL, 0};
-}
-
 static struct sync_bytes rights_text(struct sync_arena *arena, struct sync_texts rights)
 {
     struct sync_bytes *items = sync_arena_take_array(arena, rights.count + 1, sizeof *items);
@@ -101,27 +80,28 @@ static struct sync_bytes rights_text(struct sync_arena *arena, struct sync_texts
     return items != NULL ? sync_array_text(arena, items, count) : (struct sync_bytes){NULL, 0};
 }
 
-static bool frozen_add(struct sync_arena *arena, const struct deleg_case *from, struct frozen *f)
+static bool frozen_add(const struct deleg_batch *all, const struct deleg_case *from,
+                       struct frozen *f)
 {
+    struct sync_arena *arena = all->batch->arena;
     const struct delegation_change *change = from->change;
     const struct sync_record *record = from->record;
+    const struct delegation_resource *resource = deleg_resource_of(&all->answers, change);
+    SYNC_ASSERT(resource != NULL); /* the freeze is its */
     size_t at = f->count++;
     f->streams[at] = change->stream;
     f->snapshots[at] = change->snapshot_id; /* zero when absent */
     f->seqs[at] = change->seq;
     f->givers[at] = record->key;
     f->receivers[at] = receiver_text(arena, &change->to);
-    f->resources[at] = resource_text(arena, change);
-    f->codes[at] = code_text(arena, change);
-    f->editions[at] = change->edition;
+    f->resources[at] = sync_bytes_text(resource->id);
     f->instances[at] = change->has_instance ? change->instance : sync_bytes_text("");
     f->rights[at] = rights_text(arena, change->rights);
     f->times_us[at] = change->has_event_time ? change->event_time_us : change->capture_time_us;
     f->topics[at] = sync_bytes_text(record->topic);
     f->partitions[at] = record->partition;
     f->offsets[at] = record->offset;
-    return f->receivers[at].data != NULL && f->resources[at].data != NULL &&
-           f->rights[at].data != NULL;
+    return f->receivers[at].data != NULL && f->rights[at].data != NULL;
 }
 
 static void frozen_params(struct sync_params *params, const struct frozen *f)
@@ -132,8 +112,6 @@ static void frozen_params(struct sync_params *params, const struct frozen *f)
     sync_params_text_array(params, f->givers, f->count);
     sync_params_text_array(params, f->receivers, f->count);
     sync_params_text_array(params, f->resources, f->count);
-    sync_params_text_array(params, f->codes, f->count);
-    sync_params_int4_array(params, f->editions, NULL, f->count);
     sync_params_text_array(params, f->instances, f->count);
     sync_params_text_array(params, f->rights, f->count);
     sync_params_time_array(params, f->times_us, NULL, f->count);
@@ -156,7 +134,7 @@ sync_status deleg_write_frozen(struct deleg_batch *all, struct deleg_asks *asks,
     }
     bool good = frozen_take(arena, count, &f);
     for (size_t i = 0; i < all->case_count && good; i++) {
-        good = !is_frozen(&all->cases[i]) || frozen_add(arena, &all->cases[i], &f);
+        good = !is_frozen(&all->cases[i]) || frozen_add(all, &all->cases[i], &f);
     }
     if (!good) {
         return deleg_memory_full("grants after a freeze", err);
