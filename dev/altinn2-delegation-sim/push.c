@@ -350,8 +350,6 @@ static bool run_round(void *context)
         told += job->told_count;
         status = sync_is_ok(status) ? write_told(job, &err) : status;
     }
-    told += job->told_count;
-    status = sync_is_ok(status) ? write_told(job, &err) : status;
     job->told_count = job->id_count = 0; /* what could not be written is told again */
     if (!sync_is_ok(status)) {
         simulator_database_failed(&job->sim->common, "push", &err);
