@@ -1,6 +1,6 @@
 /* What the store of correspondence status must be allowed to, so that "doctor" can say what lacks.
- * Those of
- * examples/sql/grants.sql hold them: tests/integration/test_roles.py works with nothing else. */
+ * The roles of examples/sql/grants.sql hold them: tests/integration/test_roles.py works with
+ * nothing else. */
 #include "correspondence_store.h"
 
 const struct sync_right message_rights[] = {

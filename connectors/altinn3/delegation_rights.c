@@ -1,6 +1,6 @@
-/* What the store of delegations must be allowed to, so that "doctor" can say what lacks. Those of
- * examples/sql/authorization-grants.sql hold them: tests/integration/test_delegation_roles.py
- * works with nothing else. */
+/* What the store of delegations must be allowed to, so that "doctor" can say what lacks. The
+ * roles of examples/sql/authorization-grants.sql hold them:
+ * tests/integration/test_delegation_roles.py works with nothing else. */
 #include "delegation_store.h"
 
 #define READ_WRITE(table)                                                                          \

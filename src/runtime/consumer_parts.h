@@ -227,8 +227,7 @@ sync_status consumer_yield_start(struct consumer *c, struct sync_error *err);
 void consumer_yield_stop(struct consumer *c);
 /* Looks once a second how far live is, and decides whether to give way. */
 void consumer_yield_look(struct consumer *c, int64_t now_us);
-/* A batch has ended, however it ended: what it took of the database counts. done: it was applied.
- */
+/* A batch has ended, applied (done) or not: what it took of the database counts. */
 void consumer_yield_batch(struct consumer *c, int64_t batch_us, bool done);
 /* How many records a batch may have beside live; another route: as many as it likes. */
 size_t consumer_yield_records(const struct consumer *c);

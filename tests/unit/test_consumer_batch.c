@@ -855,8 +855,7 @@ static void a_backlog_whose_batches_are_slow_tries_one_after_each_rest(void **st
     sync_ring_free(&c->yield.marks);
 }
 
-/* Beside a live route that moves batches are short; they grow once it has been quiet for a while.
- */
+/* Beside a live route that moves batches are short; they grow once it has been quiet. */
 static void a_backlog_beside_live_keeps_its_batches_short(void **state)
 {
     (void)state;
